@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.http_client import HttpClient, header_secret, plain_client
 from warehouse.connectors.record_fields import RecordFields
-from warehouse.connectors.secret import SecretPath, secret
+from warehouse.connectors.secret import SecretPath
 from warehouse.connectors.sync.source import (
     SourceError,
     StockOfProduct,
@@ -60,7 +60,8 @@ class ErpnextSource:
             ConfigError: the token can't be read.
         """
         self._settings = settings
-        headers = {"Authorization": f"token {secret('token_file', settings.token_file)}", "Accept": "application/json"}
+        token = header_secret("token_file", settings.token_file)
+        headers = {"Authorization": f"token {token}", "Accept": "application/json"}
         self._client = HttpClient(plain_client(settings.ca_file, headers), SourceError)
         self.name = settings.url.rstrip("/")
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, model_validator
 
-from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.http_client import HttpClient, header_secret, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
 from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.secret import SecretPath, secret
@@ -68,7 +68,8 @@ class OdooSource:
         """
         self._settings = settings
         self._http = HttpClient(plain_client(settings.ca_file), SourceError)
-        self._client = OdooClient(settings, secret("password_file", settings.password_file), self._http)
+        read = header_secret if settings.api == "json-2" else secret
+        self._client = OdooClient(settings, read("password_file", settings.password_file), self._http)
         self.name = self._client.name
 
     def read(self) -> StockSnapshot:
