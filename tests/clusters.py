@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
@@ -64,6 +65,19 @@ class Cluster:
         subprocess.run(
             [*map(str, words), "--locale=C"], user=self._user, check=True, capture_output=True, cwd=self.folder
         )
+
+    def standby(self) -> "Cluster":
+        """Another one that follows this one and only reads; it isn't started yet."""
+        other = copy(self)
+        other.folder, other.port, other._process = Path(mkdtemp(prefix="pg")), free_port(), None
+        other.data = other.folder / "data"
+        other._settings = [f"unix_socket_directories={other.folder}", f"port={other.port}", *_FAST]
+        if self._user is not None:
+            os.chown(other.folder, self._user, -1)
+        where = ["-h", self.folder, "-p", self.port, "-U", ADMIN]
+        words = [programs() / "pg_basebackup", "-D", other.data, "-R", "-c", "fast", "--no-sync", *where]
+        subprocess.run([*map(str, words)], user=self._user, check=True, capture_output=True, cwd=other.folder)
+        return other
 
     def start(self) -> None:
         """Run it, and wait until it answers."""

@@ -1,6 +1,7 @@
 """One exchange with a WMS or a partner over HTTP: over in time, and every failure a line."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ TIMEOUT_S = 60.0
 READ_S = 20.0
 """For one reading of it, and for a connection."""
 _REDIRECTED = 300
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""Of a header (RFC 9110, section 5.6.2)."""
 MOST_BYTES = 200_000_000
 """A longer answer is none: 150,000 locations are some ten millions."""
 MOST_OF_A_REFUSAL = 65_536
@@ -43,10 +46,30 @@ def headers_from(key: str, path: Path | None) -> dict[str, str]:
     found = {}
     for line in filter(str.strip, secret(key, path).splitlines()):
         name, colon, value = line.partition(":")
-        if not colon or not name.strip():
+        if not colon or not _NAME.fullmatch(name.strip()):
             raise UsageError(f"{key} {path}: a line isn't written as 'Name: value'")
-        found[name.strip()] = value.strip()
+        found[name.strip()] = _header_value(f"{key} {path}", value.strip())
     return found
+
+
+def header_secret(key: str, path: Path) -> str:
+    """The text of a private file, that can stand in a header.
+
+    Raises:
+        ConfigError: it can't be read, or others can read it too.
+        UsageError: it can't stand in one.
+    """
+    return _header_value(f"{key} {path}", secret(key, path))
+
+
+def _header_value(where: str, text: str) -> str:
+    """The text, which isn't shown: it may be a password."""
+    if not (text.isascii() and text.isprintable()):
+        raise UsageError(
+            f"{where}: holds a character that no header can have: only printable ones of ASCII, in one line: look "
+            "whether all of it was copied, and nothing else"
+        )
+    return text
 
 
 class HttpClient:

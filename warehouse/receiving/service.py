@@ -20,6 +20,7 @@ from warehouse.receiving.health import report
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.webhooks import WebhookEndpoint
 from warehouse.signing import read_signing_secret
+from warehouse.store.breaking_off import BrokenOffError
 
 SECRET_VARIABLE = "KARDUS_WEBHOOK_SECRET"  # noqa: S105 - its name
 LEAVING = (
@@ -50,7 +51,11 @@ def run_receiver(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     deadline = time.monotonic() + seconds if seconds else float("inf")
-    receiver = Receiver(broker, settings, webhook)
+    try:
+        receiver = Receiver(broker, settings, webhook)
+    except BrokenOffError as error:
+        log.warning("%s", error)
+        return
     with contextlib.ExitStack() as stack:
         stack.enter_context(receiver)
         if health is not None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from kardus.support.errors import DataError
@@ -39,8 +40,13 @@ SESSION = {
 """A receiver whose machine is gone holds up the others for as long as the server takes to notice. What is read doesn't
 depend on what somebody has set for the server, the database or the role."""
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+_UNLIMITED = """SELECT set_config(name, '0', false) FROM pg_settings
+WHERE name IN ('idle_session_timeout', 'transaction_timeout') AND setting <> '0'"""
+"""The one would end connections that only wait for work, the other (from PostgreSQL 17 on) a long migration."""
 _ONE_NOTES = text("SELECT pg_advisory_xact_lock(hashtext('kardus: one notes'))")
 """Until the transaction has ended: locks of rows alone leave out those that aren't there, or aren't chosen, yet."""
+_ONLY_READS = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported)
+"""What a server that only reads answers; the second one, a standby that is asked for a transaction that may write."""
 _LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 SIZE_EVERY_S = 10.0
 _COPY = f"COPY events ({', '.join(column.name for column in events.columns)}) FROM STDIN"
@@ -168,14 +174,25 @@ def _engine(address: DatabaseAddress) -> Engine:
         )
     except (SQLAlchemyError, NoSuchModuleError) as error:
         raise DataError(f"{address}: can't be used ({driver_reason(error)}): correct the address") from error
-    event.listen(engine, "connect", _make_durable)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "handle_error", _give_up_reader)
     return engine
 
 
-def _make_durable(driver: psycopg.Connection, _record: object) -> None:
+def _prepare(driver: psycopg.Connection, _record: object) -> None:
     """What is acknowledged is on the disk, whatever the server's configuration says of other work."""
     driver.execute(_DURABLE)
+    driver.execute(_UNLIMITED)
     driver.commit()
+
+
+def _give_up_reader(context: ExceptionContext) -> None:
+    """After a failover an address may lead to a server that only reads, for a while: its connections are given up.
+
+    Kept, they would be used for ever, although new ones lead to the server that writes.
+    """
+    if isinstance(context.original_exception, _ONLY_READS):
+        context.is_disconnect = True
 
 
 def _require_version(connection: Connection, address: DatabaseAddress) -> None:

@@ -120,7 +120,8 @@ class Retention(Worker):
             try:
                 self.round()
             except StoreError as error:
-                log.warning("old events can't be deleted now: %s", error)
+                if not self._stopping.is_set():
+                    log.warning("old events can't be deleted now: %s", error)
             self._stopping.wait(INTERVAL_S)
 
 
@@ -215,7 +216,7 @@ class FileRound(Round):
             if time.monotonic() >= self.rewrite_at_s:
                 self.rewrite_at_s = time.monotonic() + REWRITE_AGAIN_S
                 log.warning("the database was made by an earlier version: it is written anew once, to become shorter")
-                self.held(database.rewrite())
+                self.held(database.rewrite(lambda: self._pause(0)))
             return
         while self._has_to_give_back() and not self._pause(PAUSE_S):
             self.held(database.give_back(PAGES))

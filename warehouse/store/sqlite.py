@@ -8,7 +8,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
@@ -16,6 +16,7 @@ from sqlalchemy.pool import StaticPool
 
 from kardus.support.errors import DataError
 from warehouse.store.address import DatabaseAddress
+from warehouse.store.breaking_off import broken_off_by_signals, broken_off_when
 from warehouse.store.database import Database, EventRow, StoreError, driver_reason
 from warehouse.store.migrating import NEWER, is_current, is_newer, upgrade
 from warehouse.store.tables import events, moment_text
@@ -48,6 +49,7 @@ class SqliteDatabase(Database):
 
         Raises:
             DataError: it can't be opened, isn't a receiver's, or belongs to a newer version.
+            BrokenOffError: the process was asked to end while it was brought up to date.
         """
         super().__init__(address)
         assert address.path is not None  # noqa: S101 - `open_database` looks
@@ -112,15 +114,15 @@ class SqliteDatabase(Database):
             self._driver.executescript(f"PRAGMA incremental_vacuum({pages})")  # `execute` gives back one alone
             return time.monotonic() - began_s
 
-    def rewrite(self) -> float:
+    def rewrite(self, is_ending: Callable[[], bool]) -> float:
         """Write the file anew so that it `gives_back` from now on; for how many seconds it was held.
 
-        Everybody waits for the end: about as long as it takes to copy what is kept.
+        Everybody waits for the end: about as long as it takes to copy what is kept, or until `is_ending`.
 
         Raises:
-            StoreError: the disk doesn't take it, or another process holds the file for too long.
+            StoreError: the disk doesn't take it, another process holds the file for too long, or it was broken off.
         """
-        with self._explained(), self._lock:
+        with self._explained(), self._lock, broken_off_when(is_ending, self._driver):
             began_s = time.monotonic()
             self._driver.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
             self._driver.execute("VACUUM")
@@ -169,7 +171,11 @@ class SqliteDatabase(Database):
         with self.reading() as connection:
             if is_current(connection):
                 return
-        with self.writing() as connection:  # two receivers may start at once: the second finds the work done
+        # two receivers may start at once: the second finds the work done
+        with (
+            broken_off_by_signals(self._driver, f"{self.path}: what brings it up to date"),
+            self.writing() as connection,
+        ):
             if is_newer(connection):
                 raise DataError(f"{self.path}: {NEWER}")
             upgrade(connection, pictures or f"{self.path}.pictures")

@@ -1,7 +1,10 @@
 """What PostgreSQL alone does: months that are dropped, a role with few rights, a server that goes away."""
 
+import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import cast
 
 import pytest
@@ -282,3 +285,32 @@ def test_what_somebody_has_set_for_the_database_changes_nothing(cluster: Cluster
         assert stored[1].received == datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
         with database.reading() as connection:
             assert {"events_2025_12", "events_2026_01"} <= set(cast("PostgresDatabase", database).months(connection))
+
+
+def test_after_a_failover_connections_to_a_standby_are_given_up(cluster: Cluster, name: str) -> None:
+    """An address led to a standby for a moment: what was connected then was kept for ever, and stored nothing."""
+    standby, folder = cluster.standby(), Path(mkdtemp(prefix="vip"))
+    address = folder / ".s.PGSQL.5432"
+    address.symlink_to(standby.folder / f".s.PGSQL.{standby.port}")
+    try:
+        standby.start()
+        with open_database(f"postgresql://postgres@/{name}?host={folder}&port=5432", make=False) as database:
+            ways = (database.writing, database.noting)
+            for work in ways:
+                with pytest.raises(StoreError, match=r"read-only|during recovery"), work() as connection:
+                    connection.execute(text("UPDATE meta SET value = value"))
+            address.unlink()
+            address.symlink_to(cluster.folder / f".s.PGSQL.{cluster.port}")
+            for work in ways:
+                with work() as connection:
+                    connection.execute(text("UPDATE meta SET value = value"))
+    finally:
+        standby.remove()
+        shutil.rmtree(folder)
+
+
+def test_a_connection_that_waits_for_work_is_not_ended_by_the_servers_limit(cluster: Cluster, name: str) -> None:
+    cluster.execute(f"ALTER DATABASE {name} SET idle_session_timeout = '200ms'")
+    with open_database(cluster.url(name), make=False) as database:
+        time.sleep(0.6)
+        write(database, *Publisher().events(1))

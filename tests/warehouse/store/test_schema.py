@@ -1,17 +1,27 @@
 """A file of an earlier version is brought up to date by whoever opens it, whole or not at all."""
 
+import os
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.clusters import Cluster
-from tests.patience import PATIENCE_S
+from tests.in_process import call
+from tests.patience import PATIENCE_S, wait_until
+from tests.publishers import SITE
+from warehouse.__main__ import main
 from warehouse.store import migrating, migrations
 from warehouse.store.acks import acks
+from warehouse.store.migrations import sqlite_file
 from warehouse.store.migrations.sqlite_file import MIGRATIONS
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader
@@ -125,6 +135,37 @@ def test_killed_at_any_moment_of_the_change_it_is_the_former_file_or_the_new_one
     contents = done.stdout.split()
     assert len(contents) > sum(map(len, MIGRATIONS[1:]))
     assert len(set(contents)) == 1
+
+
+def _end_once(condition: Callable[[], bool]) -> None:
+    wait_until(condition)
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("receive", 0), ("database migrate", 128 + signal.SIGTERM), ("report", 128 + signal.SIGTERM)]
+)
+def test_a_signal_breaks_off_the_longest_statement_and_the_next_start_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, code: int
+) -> None:
+    """It waited for the end of the change, and the service manager killed it after half a minute."""
+    path = Path(shutil.copy(FORMER, tmp_path / "k.sqlite"))
+    before, journal = path.read_bytes(), path.with_name("k.sqlite-journal")
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    words = [*command.split(), "--database", str(path), *(("--site", SITE) if command == "receive" else ())]
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with monkeypatch.context() as slow:
+        slow.setattr(sqlite_file, "MIGRATIONS", (*MIGRATIONS, ("UPDATE meta SET value = value", endless)))
+        end = threading.Thread(target=_end_once, args=(lambda: journal.exists() and journal.stat().st_size > 0,))
+        end.start()
+        assert call(capsys, main, *words).returncode == code
+        end.join()
+    for number, handler in former.items():
+        signal.signal(number, handler)
+    assert path.read_bytes() == before
+    assert not journal.exists() or not journal.stat().st_size
+    open_database(path, make=False).close()
 
 
 def test_a_file_and_a_server_have_the_same_indexes_but_for_what_only_one_is_asked(

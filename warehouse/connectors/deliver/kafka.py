@@ -1,5 +1,6 @@
 """A Kafka topic: each event as the agent wrote it (CloudEvents, structured mode), the location as its key."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -44,8 +45,11 @@ class KafkaTarget:
         self.batch = settings.batch
         self._settings = settings
         self._is_stopping = False
+        self._fatal = ""
+        """Why the producer does nothing more, whatever the brokers say by now; empty: it does."""
+        self._words = _configuration(key, settings)
         try:
-            self._producer = Producer(_configuration(key, settings))
+            self._producer = Producer(self._words)
         except (KafkaException, ValueError) as error:
             raise UsageError(f"{key}.options: {_said(error)}: see librdkafka's CONFIGURATION.md") from error
 
@@ -55,6 +59,7 @@ class KafkaTarget:
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:
         """Produce them, and wait until the brokers have acknowledged each."""
+        self._replace_if_over()
         refused: dict[int, str] = {}
         failed: list[str] = []
         taken: set[int] = set()
@@ -67,13 +72,16 @@ class KafkaTarget:
             else:
                 failed.append(error.str())
 
-        for one in events:
-            self._produce(one, settle)
-        self._wait(lambda: len(taken) + len(refused) + len(failed) == len(events))
-        if failed or len(taken) + len(refused) < len(events):
-            self._producer.purge(in_queue=True, in_flight=True)
-            self._producer.poll(0)
-            raise TargetError(f"{self.name}: {failed[0] if failed else f'no answer within {TIMEOUT_S:g} s'}")
+        try:
+            for one in events:
+                self._produce(one, settle)
+            self._wait(lambda: len(taken) + len(refused) + len(failed) == len(events))
+        except KafkaException as error:  # what `poll` raises is of the producer, for good
+            self._fatal = _said(error)
+        if self._fatal or failed or len(taken) + len(refused) < len(events):
+            self._give_up()
+            reason = self._fatal or (failed[0] if failed else f"no answer within {TIMEOUT_S:g} s")
+            raise TargetError(f"{self.name}: {reason}")
         return refused
 
     def stop(self) -> None:
@@ -82,8 +90,22 @@ class KafkaTarget:
 
     def close(self) -> None:
         """Give up what is on its way: it is sent again."""
-        self._producer.purge(in_queue=True, in_flight=True)
-        self._producer.flush(STOP_S)
+        self._give_up()
+        with contextlib.suppress(KafkaException):
+            self._producer.flush(STOP_S)
+
+    def _give_up(self) -> None:
+        """What is on its way is sent again."""
+        try:
+            self._producer.purge(in_queue=True, in_flight=True)
+            self._producer.poll(0)
+        except KafkaException as error:
+            self._fatal = _said(error)
+
+    def _replace_if_over(self) -> None:
+        """An idempotent producer that has met a fatal error (a right that it lacks, lost numbers) takes no more."""
+        if self._fatal:
+            self._producer, self._fatal = Producer(self._words), ""
 
     def _produce(self, one: Outgoing, settle: Any) -> None:
         def answered(error: KafkaError | None, _message: Message) -> None:

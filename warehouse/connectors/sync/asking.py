@@ -1,4 +1,7 @@
-"""A question that is over in time, whatever the other side does: most databases' drivers have no limit of their own."""
+"""A question that is over in time, whatever the other side does.
+
+Most databases' drivers have no limit of their own, and a folder on a server that is away answers when that is back.
+"""
 
 import threading
 import time
@@ -15,9 +18,17 @@ Found = TypeVar("Found")
 class TimedQuestion(Generic[Found]):
     """Asks in a thread of its own, one question at a time. Used by one thread, but for `stop`."""
 
-    def __init__(self, ask: Callable[[], Found], limit_s: float) -> None:
-        """Prepare. `ask` may raise what it likes; it is raised where it is waited for."""
-        self._ask, self._limit_s = ask, limit_s
+    def __init__(self, ask: Callable[[], Found], limit_s: float, remedy: str, name: str = "") -> None:
+        """Prepare.
+
+        Args:
+            ask: it may raise what it likes; that is raised where it is waited for.
+            limit_s: how long it may take.
+            remedy: what to do where it takes longer, as `look what the query costs`.
+            name: of what is asked, for messages; empty: whoever asks puts it before them.
+        """
+        self._ask, self._limit_s, self._remedy = ask, limit_s, remedy
+        self._before = f"{name}: " if name else ""
         self._stopping = threading.Event()
         self._under_way: Future[Found] | None = None
 
@@ -43,9 +54,9 @@ class TimedQuestion(Generic[Found]):
         deadline_s = time.monotonic() + self._limit_s
         while not wait([asked], POLL_S).done:
             if self._stopping.is_set():
-                raise SourceError("the question isn't wanted any more")
+                raise SourceError(f"{self._before}the question isn't wanted any more")
             if time.monotonic() >= deadline_s:
-                raise SourceError(f"{late}: look whether something locks the tables, and what the query costs")
+                raise SourceError(f"{self._before}{late}: {self._remedy}")
 
     def _settle(self, asked: "Future[Found]") -> None:
         try:

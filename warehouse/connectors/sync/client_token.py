@@ -3,14 +3,14 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from warehouse.connectors.http_client import HttpClient, plain_client
-from warehouse.connectors.secret import SecretPath, secret
+from warehouse.connectors.http_client import HttpClient, header_secret, plain_client
+from warehouse.connectors.secret import SecretPath
 from warehouse.connectors.sync.source import SourceError
 from warehouse.connectors.web_address import WebAddress
 
@@ -26,7 +26,7 @@ class OAuthSettings(BaseModel):
 
     token_url: WebAddress
     """Where a token is given."""
-    client_id: str
+    client_id: Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]+$")]
     """Who we are there."""
     client_secret_file: SecretPath
     """File that holds the secret, for you alone."""
@@ -44,7 +44,7 @@ class ClientToken:
             ConfigError: the secret can't be read, or others can read it too.
         """
         self._settings = settings
-        held = secret("source.oauth.client_secret_file", settings.client_secret_file)
+        held = header_secret("source.oauth.client_secret_file", settings.client_secret_file)
         self._authentication = ClientAuth(settings.client_id, held)
         self._client = HttpClient(plain_client(ca_file), SourceError)
         self._token = ""

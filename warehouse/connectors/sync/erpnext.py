@@ -11,10 +11,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.http_client import HttpClient, header_secret, plain_client
 from warehouse.connectors.record_fields import RecordFields
+<<<<<<< HEAD
 from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.sync.polled import PolledSource
+=======
+from warehouse.connectors.secret import SecretPath
+>>>>>>> w23b
 from warehouse.connectors.sync.source import (
     SourceError,
     StockOfProduct,
@@ -60,7 +64,8 @@ class ErpnextSource(PolledSource):
             ConfigError: the token can't be read.
         """
         self._settings = settings
-        headers = {"Authorization": f"token {secret('token_file', settings.token_file)}", "Accept": "application/json"}
+        token = header_secret("token_file", settings.token_file)
+        headers = {"Authorization": f"token {token}", "Accept": "application/json"}
         self._client = HttpClient(plain_client(settings.ca_file, headers), SourceError)
         super().__init__(self._client)
         self.name = settings.url.rstrip("/")

@@ -1,15 +1,20 @@
 """A folder into which the WMS puts its list: the newest file is what stands there, as `kardus-wms expect` reads it."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from warehouse.connectors.sync.asking import TimedQuestion
 from warehouse.connectors.sync.lists import ListSettings, is_finished, snapshot_of
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 
 LOOK_S = 1.0
+LIMIT_S = 60.0
+"""For reading a list that rests, and for each look into the folder: it may be on a server that is away."""
+_LATE = "look whether the folder's server is there"
 
 
 class FolderSettings(ListSettings):
@@ -37,9 +42,14 @@ class DropFolder:
         self._seen: tuple[object, ...] | None = None
         self._stopping = threading.Event()
         self.name = f"{settings.folder}/{settings.pattern}"
+        self._question = TimedQuestion(self._read, LIMIT_S + settings.settle_s, _LATE, self.name)
+        self._look = TimedQuestion(lambda: _stamp(self._newest()), LIMIT_S, _LATE, self.name)
 
     def read(self) -> StockSnapshot:
         """The newest list. One that is still being written isn't taken: its size and time must rest."""
+        return self._question.answer()
+
+    def _read(self) -> StockSnapshot:
         path = self._newest()
         before = _stamp(path)
         if before != self._seen:
@@ -54,18 +64,19 @@ class DropFolder:
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
         """Until there is another list, or the newest has changed."""
-        waited = 0.0
-        while waited < seconds and not stopping.wait(min(LOOK_S, seconds - waited)):
-            waited += LOOK_S
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0 and not stopping.wait(min(LOOK_S, left_s)):
             try:
-                if _stamp(self._newest()) != self._seen:
+                if self._look.answer() != self._seen:
                     return
             except SourceError:
                 continue
 
     def stop(self) -> None:
-        """Wait no longer for a list to rest."""
+        """Wait no longer for a list to rest, nor for the folder."""
         self._stopping.set()
+        self._question.stop()
+        self._look.stop()
 
     def close(self) -> None:
         """Nothing is open."""

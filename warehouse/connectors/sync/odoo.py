@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, model_validator
 
-from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.http_client import HttpClient, header_secret, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
 from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.secret import SecretPath, secret
@@ -68,8 +68,13 @@ class OdooSource(PolledSource):
         """
         self._settings = settings
         self._http = HttpClient(plain_client(settings.ca_file), SourceError)
+<<<<<<< HEAD
         super().__init__(self._http)
         self._client = OdooClient(settings, secret("password_file", settings.password_file), self._http)
+=======
+        read = header_secret if settings.api == "json-2" else secret
+        self._client = OdooClient(settings, read("password_file", settings.password_file), self._http)
+>>>>>>> w23b
         self.name = self._client.name
 
     def read(self) -> StockSnapshot:

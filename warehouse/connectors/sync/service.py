@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from kardus.contract.messages import Expected
@@ -24,6 +24,7 @@ from warehouse.connectors.sync.memory import SyncMemory
 from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.connectors.sync.settings import SyncSettings
 from warehouse.connectors.sync.source import SourceError, StockSource
+from warehouse.connectors.sync.waiting import AnswerClock
 from warehouse.stock.publishing import StockChange, publish_changes
 from warehouse.stock.read_back import read_by_name, read_expected, read_listed
 
@@ -72,8 +73,9 @@ class Sync:
         """Whether what was published before this start is known."""
         self._drain = DrainGuard(settings.drained_within_s, settings.most_drained, self._memory.levels)
         self._unclear: dict[str, str] = {}
+        self._answers = AnswerClock()
         self.status = SyncStatus()
-        """How it goes."""
+        """How it went at the end of the last round."""
         self.left_alone_s = 0.0
         """For how long the WMS wants to be asked nothing, by its last answer."""
 
@@ -92,8 +94,14 @@ class Sync:
         self._note(found.held)
         return found
 
+    def told(self) -> SyncStatus:
+        """How it goes just now, for whoever watches it from another thread: an answer may be late."""
+        late = self._answers.problem()
+        return replace(self.status, problem=f"{self._source.name}: {late}") if late else self.status
+
     def _followed(self, *, confirmed: bool) -> Plan:
-        snapshot = self._source.read()
+        with self._answers.running():
+            snapshot = self._source.read()
         present = self._watch.presence()
         if present != self._known_by or time.monotonic() - self._known_since_s > RECHECK_S:
             self._look_up(snapshot.managed)
@@ -204,8 +212,8 @@ def run_sync(
     sync = Sync(broker, site, settings, source, stopping, memory=SyncMemory(memory, site))
     with contextlib.ExitStack() as stack:
         if health is not None:
-            stack.enter_context(HealthPage(*health, lambda: report(sync.status)))
-        stack.enter_context(SignsOfLife(lambda: _told(sync.status), as_json=as_json))
+            stack.enter_context(HealthPage(*health, lambda: report(sync.told())))
+        stack.enter_context(SignsOfLife(lambda: _told(sync.told()), as_json=as_json))
         threading.Thread(target=_stop_with, args=(stopping, sync.woken, source), name="stop", daemon=True).start()
         notify("READY=1")
         while not stopping.is_set() and time.monotonic() < deadline_s:

@@ -34,6 +34,10 @@ found out within a minute, by whoever listens as well."""
 COLUMNS = ("location", "sku", "quantity")
 PORTION = 1000
 """Rows that are asked for at a time."""
+_OF_DRIVERS = (SQLAlchemyError, ValueError, ArithmeticError, LookupError, RuntimeError, OSError)
+"""A driver may fail to read a value in its own words, or to connect: PyMySQL raises RuntimeError where it lacks what a
+password's form takes."""
+_LATE = "look whether something locks the tables, and what the query costs"
 log = logging.getLogger("kardus.sync")
 Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -79,7 +83,7 @@ class SqlSource:
         self._listener: Connection | None = None
         self._deaf = ""
         """Why it can't be listened, as it was said last."""
-        self._question = TimedQuestion(self._asked, settings.limit_s)
+        self._question = TimedQuestion(self._asked, settings.limit_s, _LATE)
 
     def read(self) -> StockSnapshot:
         """Both queries, of one moment where the database can give it."""
@@ -87,7 +91,7 @@ class SqlSource:
             return self._question.answer()
         except SourceError as error:
             raise SourceError(f"{self.name}: {error}") from error
-        except (SQLAlchemyError, ValueError, OSError) as error:  # a driver may fail to read a value in its own words
+        except _OF_DRIVERS as error:
             raise SourceError(f"{self.name}: {_first_line(error)}{_remedy(error)}") from error
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
@@ -216,6 +220,7 @@ def _remedy(error: Exception) -> str:
         ("no such", "does not exist", "doesn't exist", "syntax error", "invalid object", "invalid column"): (
             "correct source.managed or source.stock"
         ),
+        ("after year 10k", "before year 1", "can't parse"): "leave that column out of the query, or cast it to text",
     }
     return next((f": {text}" for signs, text in remedies.items() if any(sign in words for sign in signs)), "")
 

@@ -1,11 +1,14 @@
 """Lists that are dropped into a folder: one that is still being copied, and lines that lose their location."""
 
+import contextlib
 import threading
 from pathlib import Path
 
 import pytest
 
 from kardus.support.errors import UsageError
+from tests.faults.load import wait_until
+from tests.patience import PATIENCE_S
 from tests.warehouse.connectors.sync.test_sources import lines_of, settings_of
 from warehouse.connectors.sync.settings import make_source
 from warehouse.connectors.sync.source import SourceError, StockSource
@@ -33,8 +36,31 @@ def test_a_list_that_is_still_being_copied_is_read_when_it_rests(tmp_path: Path)
     assert lines_of(source)["A-2"].sku == "Tea-Original"
     path.write_text("location,sku\nA-1,Tea\n", encoding="utf-8")
     waiting = _source(tmp_path, "settle_s = 600")
-    waiting.stop()
-    assert set(lines_of(waiting)) == {"A-1"}
+    threading.Timer(0.1, waiting.stop).start()
+    with contextlib.suppress(SourceError):  # it may have come to its end before it is known that nobody wants it
+        assert waiting.read().managed == ("A-1",)
+
+
+def test_a_folder_whose_server_is_away_is_a_problem_in_time_and_holds_up_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS, where every look hangs until the server is back."""
+    _write(tmp_path, "location,sku\nA-1,Tea\n")
+    back, stopping = threading.Event(), threading.Event()
+    monkeypatch.setattr("warehouse.connectors.sync.folder.LIMIT_S", 0.2)
+    source = _source(tmp_path)
+    glob = Path.glob
+    with monkeypatch.context() as away:
+        away.setattr(Path, "glob", lambda *words: (back.wait(PATIENCE_S), glob(*words))[1])
+        with pytest.raises(SourceError, match=r"lists/\*: no answer within 0.2 s: look whether the folder's"):
+            source.read()
+        with pytest.raises(SourceError, match="the former question still isn't answered"):
+            source.read()
+        source.wait(stopping, 0.1)
+        back.set()
+    wait_until(lambda: source.read().managed == ("A-1",))
+    source.stop()
+    source.wait(stopping, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,12 @@ from tests.faults.load import wait_until
 from tests.patience import PATIENCE_S
 from tests.publishers import SITE
 from tests.warehouse.connectors.sync.wms import HTTP, SQL, Stock, write_database
+from warehouse.connectors.sync.health import report
 from warehouse.connectors.sync.memory import SyncMemory
 from warehouse.connectors.sync.service import Sync
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
+from warehouse.connectors.sync.source import SourceError
+from warehouse.connectors.sync.waiting import AnswerClock
 from warehouse.stock.read_back import ReadBack, RetainedStock, read_by_name, read_expected, read_listed
 
 STOCK: Stock = {f"A-{n}": ("Tea", 1) for n in range(8)}
@@ -170,6 +173,42 @@ def test_the_health_page_says_how_it_goes_and_when_the_wms_is_not_followed(
         assert "kardus_sync_problem 1\n" in _asked(port, "/metrics").text
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
+
+
+def test_an_answer_that_is_late_is_a_problem_while_it_is_waited_for(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real database whose tables somebody holds: it fails after limit_s alone, which may be an hour."""
+    monkeypatch.setattr("warehouse.connectors.sync.waiting.LATE_S", 0.3)
+    write_database(tmp_path / "wms.sqlite", STOCK)
+    sync = _sync(tmp_path, mosquitto)
+    sync.round()
+    with closing(sqlite3.connect(tmp_path / "wms.sqlite", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        asking = threading.Thread(target=sync.round)
+        asking.start()
+        wait_until(lambda: any("no answer for" in problem for problem in report(sync.told()).problems))
+        assert sync.status.problem == "", "it hasn't failed"
+        holder.execute("ROLLBACK")
+        asking.join()
+    assert report(sync.told()).problems == ()
+    sync.close()
+
+
+def test_an_answer_is_late_by_what_the_longest_one_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr("warehouse.connectors.sync.waiting.time.monotonic", lambda: now_s)
+    clock = AnswerClock()
+    for took_s, late_s in ((0, 60), (240, 60), (10, 720)):
+        with suppress(SourceError), clock.running():
+            now_s += late_s
+            assert clock.problem() == ""
+            now_s += 1
+            assert clock.problem().startswith(f"no answer for {late_s + 1} s")
+            raise SourceError("it failed")
+        with clock.running():
+            now_s += took_s
+        assert clock.problem() == ""
 
 
 @pytest.mark.parametrize("address", ["9471", "127.0.0.1:", "127.0.0.1:99999", ":9471"])

@@ -170,3 +170,26 @@ def test_both_queries_of_sqlite_are_of_one_moment(tmp_path: Path, monkeypatch: p
     assert found.managed == ("A-1", "A-2")
     assert [row.values["location"] for row in found.stock] == ["A-1"]
     source.close()
+
+
+@pytest.mark.parametrize("value", ["'infinity'::timestamptz", "'0044-03-15 BC'::date", "'24:00'::time"])
+def test_dates_that_no_calendar_here_has_are_a_line_with_what_to_do(asking: Asking, value: str) -> None:
+    with pytest.raises(SourceError, match="leave that column out of the query, or cast it to text"):
+        asking(f"SELECT code AS location, 'Tea' AS sku, {value} AS best_before FROM places").read()  # noqa: S608
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyError, ArithmeticError])
+def test_what_a_driver_raises_in_its_own_words_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """As PyMySQL, where it lacks the package that a password's form takes."""
+    path = tmp_path / "sync.toml"
+    path.write_text(f'[source]\nkind = "sql"\nurl = "sqlite:///{tmp_path}/wms.sqlite"\n{SQL}', encoding="utf-8")
+    source = make_source(read_settings(path))
+
+    def connect(*_: object, **__: object) -> None:
+        raise error("'cryptography' package is required")
+
+    monkeypatch.setattr("sqlite3.dbapi2.connect", connect)
+    with pytest.raises(SourceError, match="'cryptography' package is required"):
+        source.read()

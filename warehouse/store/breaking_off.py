@@ -1,0 +1,71 @@
+"""Ends what SQLite is at when the process is asked to end.
+
+Signals wait for Python, and a statement of SQLite runs none: an index over millions of events takes minutes, in which
+nobody heard of a SIGTERM until the service manager killed the process.
+"""
+
+import contextlib
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from kardus.support.errors import KardusError
+from warehouse.store.database import StoreError
+
+STEPS = 100_000
+"""Of SQLite's virtual machine between two looks: some milliseconds."""
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class BrokenOffError(KardusError):
+    """The process was asked to end; nothing of the transaction stays."""
+
+
+@contextlib.contextmanager
+def broken_off_when(is_ending: Callable[[], bool], database: sqlite3.Connection) -> Iterator[None]:
+    """Inside, a statement ends with sqlite3.OperationalError once `is_ending`, which is asked in its thread."""
+    database.set_progress_handler(is_ending, STEPS)
+    try:
+        yield
+    finally:
+        database.set_progress_handler(None, STEPS)
+
+
+@contextlib.contextmanager
+def broken_off_by_signals(database: sqlite3.Connection, what: str) -> Iterator[None]:
+    """Inside, a signal that asks the process to end is heeded at once, as its handler says.
+
+    Only the main thread hears of signals: in any other nothing is changed.
+
+    Raises:
+        BrokenOffError: one has come whose handler only takes note of it; `what` was broken off, for people.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    come: list[int] = []
+
+    def break_off(number: int, _: FrameType | None) -> None:
+        come.append(number)
+        if len(come) == 1:  # another one would break off what is tidied up
+            raise BrokenOffError(what)
+
+    former: dict[int, Any] = {number: signal.getsignal(number) for number in _ENDING}
+    taken = {number: handler for number, handler in former.items() if handler not in (None, signal.SIG_IGN)}
+    try:
+        for number in taken:
+            signal.signal(number, break_off)
+        with broken_off_when(lambda: bool(come), database):
+            yield
+    except (StoreError, sqlite3.Error, BrokenOffError) as error:
+        if not come:
+            raise
+        raise BrokenOffError(f"{what} was broken off: nothing is changed, and the next start begins anew") from error
+    finally:
+        for number, handler in taken.items():
+            signal.signal(number, handler)
+        for number in come[:1]:
+            signal.raise_signal(number)
