@@ -217,9 +217,7 @@ def put_right(head: bytes) -> bytes:
     lengths = {length for name, value in fields if name.lower() == _SIZE for length in value.split(b", ")}
     left_out = {_TRANSFER, _SIZE} if len(lengths) > 1 else {_TRANSFER}
     kept = [b"%s: %s" % field for field in fields if field[0].lower() not in left_out]
-    if any(
-        name.lower() == _TRANSFER for name, _ in fields
-    ):  # once, wherever it was said
+    if any(name.lower() == _TRANSFER for name, _ in fields):  # once, wherever it was said
         kept.append(b"%s: %s" % (_TRANSFER, _CHUNKED))
     return b"\r\n".join([_status(status), *kept, b"", b""])
 
