@@ -113,5 +113,5 @@ def run_all(commands: Sequence[Sequence[str]], cable: Cable, home: Path) -> None
             text=True,
             check=False,
         )
-        assert done.returncode == 0, (words, done.stderr)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
         assert not [path for path in home.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")], words
