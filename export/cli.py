@@ -26,7 +26,16 @@ from kardus.inference.bundle import read_bundle
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, parse_provider
 from kardus.inference.raw_outputs import RawOutputs
-from kardus.support.console import err, missing_extra, new_app, out, print_json, print_result, table_of, telling_how_to_go_on
+from kardus.support.console import (
+    err,
+    missing_extra,
+    new_app,
+    out,
+    print_json,
+    print_result,
+    table_of,
+    telling_how_to_go_on,
+)
 from kardus.support.errors import ProviderError, UsageError
 from kardus.support.files import require_file_target
 from train.data.data_set import read_data

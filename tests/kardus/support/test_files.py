@@ -109,10 +109,15 @@ def test_a_folder_in_which_something_was_made_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ends", [KeyboardInterrupt, ValueError, OSError])
 def test_a_folder_that_is_not_completed_goes_with_its_new_parents(tmp_path: Path, ends: type[BaseException]) -> None:
     (tmp_path / "there").mkdir()
-    for name in ("there/folder", "new/parent/folder"):
-        with pytest.raises(ends), appearing(tmp_path / name) as building:
+
+    def half(folder: Path) -> None:
+        with appearing(folder) as building:
             (building / "half").touch()
             raise ends
+
+    for name in ("there/folder", "new/parent/folder"):
+        with pytest.raises(ends):
+            half(tmp_path / name)
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
