@@ -26,6 +26,7 @@ from tests.cameras import (
     challenging,
     digest,
     digest_challenge,
+    endless,
     jpeg,
     mjpeg,
 )
@@ -372,3 +373,11 @@ def test_chunks_are_told_apart_however_their_lines_end(case: str, step: int, pac
         pictures = _ask(camera, 2, timeout_s=10)
         assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
         assert [request["Connection"] for request in camera.requests] == ["keep-alive"] * 2
+
+
+@pytest.mark.parametrize("answer", [endless, lambda handler: _packed(handler, bytes(60_000_000))])
+def test_an_answer_without_end_and_a_packed_bomb_are_not_taken_whole(answer: Answer) -> None:
+    with HttpCamera(answer) as camera:
+        (refused,) = _ask(camera, timeout_s=15)
+    assert isinstance(refused, str)
+    assert "it sends more than 50000000 bytes" in refused
