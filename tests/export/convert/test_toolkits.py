@@ -60,7 +60,7 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     name, folder = str(request.param), tmp_path_factory.mktemp("toolkit") / "ENV"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     package = TARGETS[name].package.replace("kardus", str(ROOT))
-    command = [folder / "bin" / "pip", "install", "-q", "--disable-pip-version-check", package]
+    command = [str(folder / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", package]
     subprocess.run(command, check=True, timeout=INSTALL_S)
     yield name, folder / "bin" / "python"
     shutil.rmtree(folder)
