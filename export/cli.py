@@ -26,7 +26,16 @@ from kardus.inference.bundle import read_bundle
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, parse_provider
 from kardus.inference.raw_outputs import RawOutputs
-from kardus.support.console import err, missing_extra, new_app, out, print_json, print_result, table_of
+from kardus.support.console import (
+    err,
+    missing_extra,
+    new_app,
+    out,
+    print_json,
+    print_result,
+    table_of,
+    telling_how_to_go_on,
+)
 from kardus.support.errors import ProviderError, UsageError
 from kardus.support.files import require_file_target
 from train.data.data_set import read_data
@@ -89,7 +98,7 @@ def build_command(
     require_bundle_name(out_file)
     keys = [read_key(path) for path in sign or []]
     target = PrecisionTarget(precision, max_drop, data, calibrate)
-    with err.status("Exporting") as status:
+    with telling_how_to_go_on(), err.status("Exporting") as status:
         manifest = build(
             checkpoint,
             out_file,
@@ -184,7 +193,8 @@ def enroll_command(
     """Add a new product to BUNDLE from a few photos, in seconds and without training."""
     read = read_bundle(bundle)
     info = class_info(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
-    done = enroll(read, info, photos, next_release(read, out_file, version, sign))
+    with telling_how_to_go_on():
+        done = enroll(read, info, photos, next_release(read, out_file, version, sign))
     out.print(
         f"{out_file}: '{info.name}' from {done.photos} photos, version {done.manifest.version}; "
         f"most like '{done.nearest}'",
@@ -208,7 +218,8 @@ def answer_command(
     read = read_bundle(bundle)
     release = next_release(read, request / bundle.name, version, sign)
     release = replace(release, out=request / f"{read.manifest.name}-{release.version}.bundle")
-    answer, done = answer_request(request, read, release)
+    with telling_how_to_go_on("no answer was written; begin again with"):
+        answer, done = answer_request(request, read, release)
     told = f"{release.out}: '{done.manifest.classes[-1].name}' from {done.photos} photos, version {answer.version}"
     out.print(f"{told}; most like '{answer.nearest}'", soft_wrap=True, highlight=False)
     _warn_of(done)
@@ -226,7 +237,8 @@ def retire_command(
     """Take products out of BUNDLE: their cartons are unknown from now on."""
     read = read_bundle(bundle)
     names = list(dict.fromkeys(class_name(name) for name in names))
-    manifest = retire(read, names, next_release(read, out_file, version, sign))
+    with telling_how_to_go_on():
+        manifest = retire(read, names, next_release(read, out_file, version, sign))
     if EMPTY_CLASS in names:
         err.print(f"warning: without '{EMPTY_CLASS}' an agent never reports an empty location", highlight=False)
     out.print(
@@ -277,7 +289,7 @@ def convert_command(
     as_json: JsonOption = False,
 ) -> None:
     """Convert BUNDLE, built with --form portable, for another runtime, and compare the two on its golden crops."""
-    with err.status(f"Converting to {to}"):
+    with telling_how_to_go_on(), err.status(f"Converting to {to}"):
         report = convert(read_bundle(bundle), to, out_folder, python=python, chip=chip)
     rows = {
         "toolkit": ", ".join(f"{name} {version}" for name, version in report.toolkit.items()),

@@ -7,7 +7,7 @@ header (`FRAME_HEADER`) and its content:
 
     b"F", width, height, 0         a picture, RGB, which lies in the shared memory until the next request
     b"P", width, height, coding    the same as planes (`kardus.inference.planes`), and which of its `CODINGS` they have
-    b"J", length, 0, 0             the same as JPEG
+    b"J", length, 0, 0             as the camera coded it: JPEG, PNG, WebP or BMP
     b"R", 0, 0, 0                  nothing has moved, and no key frame has come: ask again
     b"N", length, 0, 0             why there is none this time, in UTF-8; more may come
     b"E", length, 0, 0             why there is none, in UTF-8; the process ends
@@ -40,7 +40,7 @@ _MAX_MEMORY = 4_000_000_000
 RESTS_S = 0.5
 """While nothing moves and no key frame comes, the agent is told so as often: it may know better."""
 Answer: TypeAlias = "NDArray[np.uint8] | SeenPlanes | bytes | str | None"
-"""A picture, (height, width, 3) RGB, its planes, or its JPEG; why there is none; or None: nothing has moved."""
+"""A picture, (height, width, 3) RGB, its planes, or its code; why there is none; or None: nothing has moved."""
 Giver = Callable[[Attention], Answer]
 """Raises StopIteration where nothing more will come."""
 ATTENTIONS: dict[bytes, Attention] = {b"rest\n": "rest", b"wanted\n": "wanted"}

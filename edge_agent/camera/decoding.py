@@ -50,4 +50,4 @@ class StreamRequest:
 Attention = Literal["rest", "wanted", "moving"]
 """What the agent makes of the last picture: all is as it was and known; it wants more; something moves there."""
 MULTIPART = "multipart"
-"""JPEG after JPEG over HTTP."""
+"""Picture after picture over HTTP."""

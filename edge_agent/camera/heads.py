@@ -2,8 +2,8 @@
 
 An answer's head begins after each request. Its lines are taken as far as they can mean anything: one that is no header
 is left out, spaces before a colon are none of the name, what no coding is called is none, and a length that is no
-number is none: the answer then goes on until the camera hangs up. Of a body that comes in chunks, the lines between
-them are put right too.
+number, or says otherwise than another, is none: the answer then goes on until the camera hangs up. Of a body that comes
+in chunks, the lines between them are put right too; one that is only said to do so is put into chunks.
 """
 
 import re
@@ -23,7 +23,7 @@ _INTERIM = re.compile(rb"HTTP/1\.\d 1")
 """Of a head that is put right: another one follows."""
 _STATUS_LINE = re.compile(rb"(?:HTTP(?:/(\d{1,3})(?:\.(\d{1,3}))?)?|ICY)\s+(\d{3})(?!\d)(.*)", re.IGNORECASE)
 _LENGTH = re.compile(rb"""["']?\+?(\d+)["']?(?:\s*bytes)?""", re.IGNORECASE)
-_TRANSFER = b"transfer-encoding"
+_TRANSFER, _SIZE = b"transfer-encoding", b"content-length"
 _CHUNKED = b"chunked"
 """Of a transfer's codings (RFC 9112, 7) the one that counts: how its content is packed is told by what it holds."""
 _CHUNK = re.compile(rb"(?:0x)?([0-9a-f]{1,20})(?:[\s;].*)?", re.IGNORECASE)
@@ -40,14 +40,15 @@ class CameraTransport(httpx2.HTTPTransport):
         super().__init__(verify=context, trust_env=False)
         self._network = _Network()
         self._pool = httpcore2.ConnectionPool(ssl_context=context, network_backend=self._network)
-        self._keeps_open = True
+        self.keeps_open = True
+        """Whether the camera may keep its connection open for the next request."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """The answer, which a connection that was used before may fail to give: then that of a new one.
 
         It was hung up, or something had come behind the last answer. This camera is then asked to hang up each time.
         """
-        if not self._keeps_open:
+        if not self.keeps_open:
             request.headers["Connection"] = "close"
         connected = self._network.connected
         try:
@@ -59,7 +60,7 @@ class CameraTransport(httpx2.HTTPTransport):
             if self._network.connected != connected or not _came_before(answer):
                 return answer
             answer.close()
-        self._keeps_open = False
+        self.keeps_open = False
         return self.handle_request(request)
 
 
@@ -151,15 +152,21 @@ class _Chunks:
         self._is_last = False
         """Whether the chunk of no bytes was there: what follows are lines that mean nothing, and an empty one."""
         self._passes = False
-        """Whether the rest is given as it comes: the body has ended, or it is none in chunks."""
+        """Whether the rest is given as it comes: the body has ended, or makes no sense."""
+        self._is_whole: bool | None = None
+        """Whether the body comes in one, whatever its head says; None: nothing has been seen of it."""
 
     def feed(self, data: bytes) -> bytes:
         """What can be given on now."""
         self._buffer += data
-        return b"".join(iter(self._part, None))
+        given = b"".join(iter(self._part, None))
+        return b"%x\r\n%s\r\n" % (len(given), given) if self._is_whole and given else given
 
     def end(self) -> bytes:
         """The camera has hung up: what may be lacking then is the empty line."""
+        if self._is_whole:
+            self._is_whole = False
+            return b"0\r\n\r\n"
         is_lacking, self._is_last = self._is_last and not self._passes, False
         return b"\r\n" if is_lacking else b""
 
@@ -172,6 +179,8 @@ class _Chunks:
             self._passes = len(self._buffer) > _MOST
             return b"" if self._passes else None
         given = self._line(bytes(self._buffer[:end]).strip())
+        if self._is_whole is None:
+            self._is_whole = given is None
         if given is None:
             self._passes = True
             return b""
@@ -205,8 +214,10 @@ def put_right(head: bytes) -> bytes:
     """A head that the library takes, with the empty line that ends it."""
     status, *lines = (line.removesuffix(b"\r") for line in head.split(b"\n"))
     fields = [field for line in _unfolded(lines) if (field := _field(line)) is not None]
-    kept = [b"%s: %s" % field for field in fields if field[0].lower() != _TRANSFER]
-    if len(kept) < len(fields):  # in several headers, or twice in one, it is still the same
+    lengths = {length for name, value in fields if name.lower() == _SIZE for length in value.split(b", ")}
+    left_out = {_TRANSFER, _SIZE} if len(lengths) > 1 else {_TRANSFER}
+    kept = [b"%s: %s" % field for field in fields if field[0].lower() not in left_out]
+    if any(name.lower() == _TRANSFER for name, _ in fields):  # once, wherever it was said
         kept.append(b"%s: %s" % (_TRANSFER, _CHUNKED))
     return b"\r\n".join([_status(status), *kept, b"", b""])
 
@@ -238,7 +249,7 @@ def _field(line: bytes) -> tuple[bytes, bytes] | None:
     name, value = name.strip(), _CONTROLS.sub(b" ", value).strip()
     if not colon or not _NAME.fullmatch(name):
         return None
-    if name.lower() == b"content-length":
+    if name.lower() == _SIZE:
         lengths = [found[1] for part in value.split(b",") if (found := _LENGTH.fullmatch(part.strip()))]
         return (name, b", ".join(lengths)) if lengths else None
     if name.lower() == _TRANSFER:

@@ -31,14 +31,19 @@ _FAILURES = (
 """What httpx2 raises where a camera answers strangely, by its documentation and beyond it."""
 
 
+_WITHOUT_PICTURE = {httpx2.codes.NO_CONTENT, httpx2.codes.RESET_CONTENT}
+"""Of the statuses of success: each other one may come with a picture, and shows by it what it is."""
+
+
 class CameraHttp:
     """One camera, over one connection where it keeps it open. Use it in a `with` statement, in one thread."""
 
     def __init__(self, login: Login | None, tls: TlsPolicy, timeout_s: float) -> None:
         """Nothing is asked for yet; `timeout_s` is for connecting, and for each read."""
         self._login = login
+        self._transport = CameraTransport(tls.context())
         self._client = httpx2.Client(
-            transport=CameraTransport(tls.context()),
+            transport=self._transport,
             timeout=timeout_s,
             trust_env=False,  # nothing of the machine's proxies: a camera is on the local network
             headers={"Accept-Encoding": CODINGS},
@@ -54,29 +59,35 @@ class CameraHttp:
         """Hang up."""
         self._client.close()
 
+    def keep_open(self, keeps_open: bool) -> None:  # noqa: FBT001 - what is said is the method's name
+        """Whether the connection is to be used for more than one look."""
+        self._transport.keeps_open = keeps_open
+
     @contextlib.contextmanager
     def get(self, url: str, trace: Trace | None = None) -> Iterator[httpx2.Response]:
         """The camera's answer, whose body is yet to be read (`unpacked`); `trace` is told of the request's progress.
 
         Raises:
-            NoAnswerError: there is none, or another than 200; also for what goes wrong while the body is read.
+            NoAnswerError: there is none, or one of no success; also for what goes wrong while the body is read.
         """
         try:
             with contextlib.closing(self._answer(url, trace)) as answer:
-                if answer.status_code != httpx2.codes.OK:
+                if not answer.is_success or answer.status_code in _WITHOUT_PICTURE:
                     raise NoAnswerError(self._refusal(answer))
                 yield answer
         except _FAILURES as error:
             raise NoAnswerError(_reason(error)) from error
 
     def _refusal(self, answer: httpx2.Response) -> str:
-        """What another answer than 200 comes to; where it asks for another login than is allowed, that."""
+        """What an answer of no success comes to; where it asks for another login than is allowed, that."""
         said = f"it answers {answer.status_code} {answer.reason_phrase}"
         if answer.status_code != httpx2.codes.UNAUTHORIZED or not self._login or self._login.chosen(answer):
             return said
-        asked = list(dict.fromkeys(challenge.said for challenge in challenges(answer.headers)))
-        said += f", and asks for no login that is answered ({', '.join(asked) or 'none'})"
-        return said + (': allow it by login = "basic"' if "basic" in asked else "")
+        asked = challenges(answer.headers)
+        ways = list(dict.fromkeys(challenge.said for challenge in asked))
+        said += f", and asks for no login that is answered ({', '.join(ways) or 'none'})"
+        forbidden = next((challenge.scheme for challenge in asked if challenge.is_answerable), "")
+        return said + (f': allow it by login = "{forbidden}"' if forbidden else "")
 
     def _answer(self, url: str, trace: Trace | None) -> httpx2.Response:
         """The first answer that doesn't send us on. Who looks is told to the camera's own host alone."""

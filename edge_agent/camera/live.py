@@ -19,7 +19,7 @@ from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.deinterlacing import Deinterlacer
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.rest import Rest
-from edge_agent.camera.seen import DecodedFrame
+from edge_agent.camera.seen import DecodedFrame, Orientation
 from edge_agent.camera.slices import VideoPacket, joined
 from edge_agent.camera.stream_time import StreamTime
 from edge_agent.camera.tunnel import tunnelled
@@ -48,6 +48,7 @@ class LiveDecoder:
         self._kept_bytes = 0
         self._end: str | None = None
         self._deinterlacer: Deinterlacer | None = None
+        self._orientation = Orientation()
 
     def follow(self) -> None:
         """Take the stream's packets as they come, until it ends.
@@ -163,7 +164,7 @@ class LiveDecoder:
         if self._deinterlacer is None:
             self._deinterlacer = Deinterlacer(video)
         for picture in self._deinterlacer.take(frame):
-            self._newest = seen_frame(picture, video)
+            self._newest = seen_frame(picture, video, self._orientation)
         if self._deinterlacer.is_active:
             self._rest.distrust_keys()
 

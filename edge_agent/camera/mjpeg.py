@@ -1,4 +1,4 @@
-"""JPEG after JPEG over HTTP, taken apart in the decoding process, so that a camera can't hold the agent up."""
+"""Picture after picture over HTTP, taken apart in the decoding process, so that a camera can't hold the agent up."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from edge_agent.camera.packing import unpacked
 
 
 def coded_pictures(stream: StreamRequest) -> Iterator[bytes | str]:
-    """JPEGs as they come, not yet decoded, and a reason for each that was cut off.
+    """Pictures as they come, not yet decoded, and a reason for each that was cut off.
 
     Raises:
         NoAnswerError: the camera doesn't answer, or has sent no whole picture for the stream's `timeout_s`.
@@ -31,4 +31,4 @@ def coded_pictures(stream: StreamRequest) -> Iterator[bytes | str]:
                 raise NoAnswerError(f"no whole picture within {stream.timeout_s:g} s")
         yield from parts.end()
         if not count:
-            raise NoAnswerError(f"no JPEG in what it sends ({kind or 'without a type'})")
+            raise NoAnswerError(f"no picture in what it sends ({kind or 'without a type'})")

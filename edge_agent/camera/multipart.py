@@ -1,8 +1,9 @@
-"""JPEG after JPEG in one answer (multipart/x-mixed-replace), as cameras really send them.
+"""Picture after picture in one answer (multipart/x-mixed-replace), as cameras really send them.
 
 What cameras write between their pictures can't be relied on: the type may be missing or misspelt, the length wrong, the
 boundary another than the one announced, without its dashes or with more. So each picture's own marks tell where
-it begins and ends, and a boundary serves for one thing alone: inside a picture, it shows that this was cut off.
+it begins and ends, and a boundary serves for one thing alone: inside a picture, it shows that this was cut off. Most
+are JPEGs; a PNG, a WebP or a BMP says itself how long it is.
 """
 
 import re
@@ -16,6 +17,13 @@ _KEPT = 4096
 """Of what lies between pictures: its lines name the boundary."""
 _SHORTEST, _LONGEST = 4, 200
 """A boundary's length, without its dashes."""
+_PNG, _RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
+_OTHERS = rb"\x89PNG\r\n\x1a\n|RIFF.{4}WEBP|BM.{4}\0{4}.{4}[\x28\x6c\x7c]\0{3}"
+_OTHER = re.compile(_OTHERS, re.DOTALL)
+"""How a picture begins that is no JPEG."""
+_LEAST = 26
+"""Bytes of the head of a BMP, which may say less of itself."""
+_BEGINNING = re.compile(re.escape(FRAME_START) + b"|" + _OTHERS, re.DOTALL)
 
 
 class MultipartPictures:
@@ -63,10 +71,11 @@ class MultipartPictures:
 
     def _begin(self) -> bool:
         """Go to the next picture's first byte, by way of what lies before it."""
-        start = self._buffer.find(FRAME_START)
-        if start < 0:
-            del self._buffer[: -_KEPT - len(FRAME_START)]
+        begun = _BEGINNING.search(self._buffer)
+        if begun is None:
+            del self._buffer[:-_KEPT]
             return False
+        start = begun.start()
         lines = bytes(self._buffer[max(0, start - _KEPT) : start]).splitlines()
         self._boundary = next((_boundary(line) for line in reversed(lines) if line.startswith(b"--")), self._boundary)
         del self._buffer[:start]
@@ -75,7 +84,14 @@ class MultipartPictures:
 
     def _picture_end(self) -> tuple[int | None, bool]:
         """Where the picture at the buffer's beginning ends, and whether it is whole; None: that hasn't come yet."""
-        foreign = self._boundary_in_picture()
+        foreign = self._foreign_in_picture()
+        if self._buffer.startswith(FRAME_START):
+            return self._jpeg_end(foreign)
+        end = _said_end(self._buffer)
+        is_there = end is not None and end <= min(foreign or end, len(self._buffer))
+        return (end, True) if is_there else (foreign, False)
+
+    def _jpeg_end(self, foreign: int | None) -> tuple[int | None, bool]:
         while (marker := MARKER.search(self._buffer, self._at or 0)) is not None:
             if foreign is not None and marker.start() > foreign:
                 break
@@ -91,14 +107,29 @@ class MultipartPictures:
             self._at = max(self._at or 0, len(self._buffer) - 1)
         return foreign, False
 
-    def _boundary_in_picture(self) -> int | None:
-        if self._boundary is None:
-            return None
-        found = self._boundary.search(self._buffer, self._searched)
-        if found is not None:
-            return found.start()
-        self._searched = max(self._searched, len(self._buffer) - _KEPT)
-        return None
+    def _foreign_in_picture(self) -> int | None:
+        """Where something begins that is no part of the picture: a boundary, in one that is no JPEG another such."""
+        signs = (self._boundary, None if self._buffer.startswith(FRAME_START) else _OTHER)
+        found = [sign.search(self._buffer, self._searched) for sign in signs if sign is not None]
+        starts = [match.start() for match in found if match is not None]
+        if not starts:
+            self._searched = max(self._searched, len(self._buffer) - _KEPT)
+        return min(starts, default=None)
+
+
+def _said_end(data: bytearray) -> int | None:
+    """Where a picture that is no JPEG ends, by its own lengths; None: not yet known."""
+    if not data.startswith(_PNG):
+        if data.startswith(_RIFF):
+            return 8 + -(-int.from_bytes(data[4:8], "little") // 2) * 2
+        return max(_LEAST, int.from_bytes(data[2:6], "little"))
+    at = len(_PNG)
+    while len(data) >= at + 8:  # a chunk's length and name, behind its content a checksum
+        name = data[at + 4 : at + 8]
+        at += int.from_bytes(data[at : at + 4]) + 12
+        if name == b"IEND":
+            return at
+    return None
 
 
 def _boundary(name: bytes) -> re.Pattern[bytes] | None:

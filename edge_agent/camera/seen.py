@@ -31,6 +31,26 @@ class DecodedFrame:
     frame: av.VideoFrame
     pixel_shape: Fraction
     """Width by height of one pixel; 1 where the stream doesn't say."""
+    matrix: bytes | None = None
+    """How it is to be turned (`Orientation`); None: not at all."""
+
+
+class Orientation:
+    """How a stream's pictures are to be turned: what is said with a key frame holds until the next one.
+
+    A camera that hangs upside down may say so with each picture, or with its key frames alone (ITU-T H.264, D.2.26).
+    """
+
+    def __init__(self) -> None:
+        """No picture has come."""
+        self._matrix: bytes | None = None
+
+    def of(self, frame: av.VideoFrame) -> bytes | None:
+        """The display matrix of the next frame: nine numbers of 32 bits."""
+        said: Any = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload] # PyAV's stub knows no key
+        if said is not None or frame.key_frame:
+            self._matrix = bytes(said) if said is not None else None
+        return self._matrix
 
 
 @dataclass(frozen=True)
@@ -51,7 +71,7 @@ def seen(
     code = _known_code(frame, stream)
     if code is None or _squared(frame.width, frame.height, decoded.pixel_shape) != (frame.width, frame.height):
         return as_seen(decoded, stream, reformatter)
-    if frame.width % 2 or frame.height % 2 or Type.DISPLAYMATRIX in frame.side_data:
+    if frame.width % 2 or frame.height % 2 or decoded.matrix is not None:
         return as_seen(decoded, stream, reformatter)
     is_full = frame.format.name == "yuvj420p" or frame.color_range == _FULL_RANGE
     planes = tuple(
@@ -82,7 +102,7 @@ def as_seen(decoded: DecodedFrame, stream: StreamRequest, reformatter: VideoRefo
         src_colorspace=_colours(frame, stream),
         interpolation=Interpolation.BICUBIC,
     )
-    return np.ascontiguousarray(_turned(rgb.to_ndarray().astype(np.uint8, copy=False), frame))
+    return np.ascontiguousarray(_turned(rgb.to_ndarray().astype(np.uint8, copy=False), decoded.matrix))
 
 
 def _squared(width: int, height: int, shape: Fraction) -> tuple[int, int]:
@@ -109,12 +129,11 @@ def _untagged(frame: av.VideoFrame, stream: StreamRequest) -> Literal["bt601", "
     return stream.untagged or ("bt709" if frame.height >= HD_LINES else "bt601")
 
 
-def _turned(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """By quarter turns and mirrored, as the frame's display matrix says: x' = a x + c y, y' = b x + d y."""
-    matrix: Any = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload] # PyAV's stub knows no key
+def _turned(pixels: NDArray[np.uint8], matrix: bytes | None) -> NDArray[np.uint8]:
+    """By quarter turns and mirrored, as a display matrix says: x' = a x + c y, y' = b x + d y."""
     if matrix is None:
         return pixels
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
     if abs(a) < abs(b):
         pixels, a, d = pixels.transpose(1, 0, 2), c, b
     return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]

@@ -29,6 +29,10 @@ _MOST_BEFORE = 200
 """Bytes that have come when it is known whether an answer begins with a picture."""
 _LINES = re.compile(rb"\s*(?:--[\w-]|HTTP/\d|[A-Za-z][\w-]*[ \t]*:[ \t])")
 """A boundary, or headers of the picture's own, whatever the answer's headers say: a stream's, or a program's."""
+_BLANKS = b"\r\n\t \0\xef\xbb\xbf"
+"""What programs write before a picture: an empty line too many, the mark of a text in UTF-8."""
+_BEGINNINGS = re.compile(rb"\xff\xd8|\x89PNG|RIFF|BM|II\*\0|MM\0\*")
+"""Of pictures."""
 _REMEDY = "check the camera, its address, user name and password"
 
 
@@ -75,10 +79,23 @@ class HttpSnapshot:
     def _fetch(self, http: CameraHttp, trace: Trace) -> bytes:
         """The answer's body; of one in several parts, or with lines before its picture, the first picture.
 
+        One that doesn't end as it was announced is as good where the picture in it does.
+
         Raises:
-            NoAnswerError: no answer, another than 200, or too much.
+            NoAnswerError: no answer, one of no success, or too much.
         """
         body = bytearray()
+        try:
+            return self._read(http, trace, body)
+        except NoAnswerError:
+            found = MultipartPictures("").feed(bytes(body))
+            if not found or isinstance(found[0], str):
+                raise
+            http.keep_open(False)
+            return found[0]
+
+    def _read(self, http: CameraHttp, trace: Trace, body: bytearray) -> bytes:
+        """As `_fetch`; what has come of a body that is one picture is in `body`, whatever happens."""
         with http.get(self._url, trace) as answer:
             kind = answer.headers.get("Content-Type", "")
             if kind.lower().startswith("multipart/"):
@@ -90,7 +107,8 @@ class HttpSnapshot:
                     raise NoAnswerError(f"it sends more than {MAX_BYTES} bytes")
                 if len(body) - len(part) < _MOST_BEFORE and _LINES.match(body):
                     return _first_picture(itertools.chain([bytes(body)], parts), kind)
-        return bytes(body).lstrip(b"\r\n")  # an empty line too many after the headers
+        begun = body.lstrip(_BLANKS)
+        return bytes(begun if _BEGINNINGS.match(begun) else body)
 
 
 def _first_picture(parts: Iterator[bytes], kind: str) -> bytes:
@@ -101,7 +119,7 @@ def _first_picture(parts: Iterator[bytes], kind: str) -> bytes:
             if isinstance(picture, str):
                 raise NoAnswerError(picture)
             return picture
-    said = f"no JPEG in what it sends ({kind or 'without a type'})"
+    said = f"no picture in what it sends ({kind or 'without a type'})"
     is_stream = kind.lower().startswith("multipart/")  # else the lines may be all that there is, as `Error: busy`
     raise NoAnswerError(said if is_stream else f"not a readable picture ({READ_FORMATS}), and {said}")
 

@@ -207,7 +207,7 @@ def rtsp_source(settings: RtspSource) -> StreamSource:
 
 
 def mjpeg_source(settings: MjpegSource) -> StreamSource:
-    """JPEG after JPEG over HTTP."""
+    """Picture after picture over HTTP."""
     stream = StreamRequest(
         settings.url,
         MULTIPART,

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
 from edge_agent.camera.deinterlacing import deinterlaced
-from edge_agent.camera.seen import DecodedFrame
+from edge_agent.camera.seen import DecodedFrame, Orientation
 from edge_agent.camera.slices import VideoPacket
 from kardus.inference.jpeg import CUT_OFF, lacks_markers
 
@@ -29,13 +29,14 @@ def frames(stream: StreamRequest) -> Iterator[DecodedFrame | str]:
     """
     with opened(stream, stream.address) as container:
         video = container.streams.video[0]
+        orientation = Orientation()
         for frame in deinterlaced(_decoded(container.demux(video)), video):
-            yield frame if isinstance(frame, str) else seen_frame(frame, video)
+            yield frame if isinstance(frame, str) else seen_frame(frame, video, orientation)
 
 
-def seen_frame(frame: av.VideoFrame, video: VideoStream) -> DecodedFrame:
-    """A frame with the shape of its stream's pixels."""
-    return DecodedFrame(frame, video.sample_aspect_ratio or Fraction(1))
+def seen_frame(frame: av.VideoFrame, video: VideoStream, orientation: Orientation) -> DecodedFrame:
+    """A frame with the shape of its stream's pixels, and how it is to be turned."""
+    return DecodedFrame(frame, video.sample_aspect_ratio or Fraction(1), orientation.of(frame))
 
 
 @contextlib.contextmanager

@@ -155,7 +155,7 @@ class RtspSource(OnNetwork):
 
 
 class MjpegSource(OnNetwork):
-    """A camera that sends JPEG after JPEG over HTTP (multipart/x-mixed-replace); the newest frame is taken."""
+    """A camera that sends picture after picture over HTTP (multipart/x-mixed-replace); the newest frame is taken."""
 
     type: Literal["mjpeg"]
     """Which kind of source."""

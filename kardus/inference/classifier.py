@@ -66,7 +66,8 @@ class Classifier:
         try:
             self._session, self.runs_on = open_session(bundle.model, threads, providers)
         except ORT_ERRORS as error:
-            raise BundleError(f"{bundle.source}: {bundle.member} cannot be loaded: {first_line(error)}") from error
+            said = f"{bundle.member} cannot be loaded ({first_line(error)}): build the bundle again"
+            raise BundleError(f"{bundle.source}: {said}") from error
         self.manifest, self.small = bundle.manifest, small
         self._source, self._member = bundle.source, bundle.member
         self._prototypes = np.array(bundle.manifest.prototypes, np.float32)

@@ -1,9 +1,10 @@
 """Opens a picture file by what it holds, whatever its name says; and says what it is, where it can't be read."""
 
 import io
+import warnings
 from pathlib import Path
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from kardus.inference import jpeg
 from kardus.inference.photo_files import HEIC_READER, READ_FORMATS
@@ -40,6 +41,11 @@ _APPLE_DOUBLE = b"\0\x05\x16\x07"
 _RAW_TIFF = {"DNGVersion": 50706, "PhotometricInterpretation": 262, "NewSubfileType": 254}
 _RAW_INTERPRETATIONS = (32803, 34892)
 _CANON_RAW = b"CR\x02"
+_LARGEST_TEXT = 16_000_000
+"""Bytes, unpacked, of what a PNG says beside its picture: an editor's history, a scanner's profile."""
+PngImagePlugin.MAX_TEXT_CHUNK = _LARGEST_TEXT  # Pillow takes a megabyte, and refuses real photos
+# odd tags: what comes of it is said by who reads the picture, in a line that names the file
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def open_picture(file: Path | io.BytesIO) -> ImageFile.ImageFile:

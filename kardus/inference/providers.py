@@ -161,15 +161,15 @@ def parse_provider(text: str, option: str) -> Provider:
     Raises:
         UsageError: it can't be understood; the message names the option.
     """
-    name, *pairs = text.split(",")
-    given = [pair.partition("=") for pair in pairs]
-    if any(not key or not separator for key, separator, _ in given):
+    name, *pairs = (word.strip() for word in text.split(","))
+    given = [(key.strip(), value.strip()) for key, _, value in (pair.partition("=") for pair in pairs)]
+    if any(not key or not value for key, value in given):
         raise UsageError(f"{option} '{text}': write NAME,key=value,... such as {CPU} or NAME,precision=f32")
-    keys = [key for key, _, _ in given]
+    keys = [key for key, _ in given]
     if twice := next((key for key in keys if keys.count(key) > 1), None):
         raise UsageError(f"{option} '{text}': {twice} is given twice: give it once")
-    fields = {key: value for key, _, value in given if key in ("device", "precision", "library")}
-    own = {key: value for key, _, value in given if key not in fields}
+    fields = {key: value for key, value in given if key in ("device", "precision", "library")}
+    own = {key: value for key, value in given if key not in fields}
     try:
         return Provider.model_validate({"name": name, **fields, "options": own})
     except ValidationError as error:

@@ -6,11 +6,13 @@ import importlib
 import importlib.metadata
 import json
 import re
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -100,6 +102,17 @@ def _ending_as_interrupted() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def telling_how_to_go_on(kept: str = "nothing was written; begin again with") -> Iterator[None]:
+    """Where it is interrupted, say what is kept of the work, and the command that goes on with it, as it was typed."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typed = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        err.print(f"interrupted: {kept}: {typed}", highlight=False, soft_wrap=True)
+        raise
 
 
 @contextmanager

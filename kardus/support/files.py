@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kardus.support.errors import DataError, UsageError
@@ -16,16 +16,12 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         DataError: the disk doesn't take it; what was there stays as it was.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        with _part_of(path) as part:
+            part.write_bytes(data)
+            part.replace(path)
     except OSError as error:
-        if part.is_file():
-            part.unlink()
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
-        ) from error
+        raise _unwritten(path, error) from error
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -34,14 +30,28 @@ def write_durably(path: Path, data: bytes) -> None:
     Raises:
         DataError: the disk doesn't take it; what was there stays as it was.
     """
+    try:
+        with _part_of(path) as part:
+            part.write_bytes(data)
+            move_durably(part, path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+@contextlib.contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """The temporary name of a file that is to be written; what is left there goes whatever happens, Ctrl-C too."""
     part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(data)
-        move_durably(part, path)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
-        ) from error
+        yield part
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+def _unwritten(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space")
 
 
 def move_durably(source: Path, target: Path) -> None:
@@ -83,22 +93,21 @@ def write_private(path: Path, data: bytes) -> None:
     Raises:
         DataError: the disk doesn't take it; what was there stays as it was.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.unlink(missing_ok=True)
-        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(data)
-        part.replace(path)
+        with _part_of(path) as part:
+            part.unlink(missing_ok=True)
+            with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(data)
+            part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}): check the folder, its rights and its space"
-        ) from error
+        raise _unwritten(path, error) from error
 
 
 @contextlib.contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
     """Give a folder to be filled, which gets its name, `folder`, only when the `with` statement ends well.
+
+    Else it goes again, with what is in it and the parents that were made for it.
 
     Raises:
         FileExistsError: something of that name is there already.
@@ -106,10 +115,16 @@ def appearing(folder: Path) -> Iterator[Path]:
     if folder.exists():
         raise FileExistsError(f"{folder} exists already: name a new folder")
     building = folder.with_name(folder.name + ".part")
-    shutil.rmtree(building, ignore_errors=True)  # what an interrupted run left
-    building.mkdir(parents=True)
-    yield building
-    building.replace(folder)
+    shutil.rmtree(building, ignore_errors=True)  # what a run left that was killed
+    new = [parent for parent in folder.parents if not os.path.lexists(parent)]
+    try:
+        building.mkdir(parents=True)
+        yield building
+        building.replace(folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        _remove_empty(new)
+        raise
 
 
 def require_file_target(option: str, path: Path) -> None:
@@ -194,7 +209,12 @@ def made_folder(option: str, path: Path) -> Iterator[None]:
         make_folder(option, path)
         yield
     finally:
-        with contextlib.suppress(OSError):  # from the first on that holds anything
-            for folder in new:
-                if os.path.lexists(folder):
-                    folder.rmdir()
+        _remove_empty(new)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, the innermost first, as far as they are empty."""
+    with contextlib.suppress(OSError):  # from the first on that holds anything
+        for folder in folders:
+            if os.path.lexists(folder):
+                folder.rmdir()

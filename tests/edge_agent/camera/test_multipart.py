@@ -29,6 +29,19 @@ def _progressive() -> bytes:
     return buffer.getvalue()
 
 
+def _coded(form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(chart_jpeg())).save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+OTHERS = {
+    "PNG": _coded("PNG"),
+    "PNG with a JPEG in it": _coded("PNG", exif=b"Exif\0\0" + jpeg(9, 16, 16)),
+    "WebP": _coded("WEBP"),
+    "WebP of odd length": _coded("WEBP", lossless=True),
+    "BMP": _coded("BMP"),
+}
 PICTURES = [jpeg(30, 16, 16), jpeg(128, 24, 16), _with_thumbnail(), _progressive()]
 PARTS = [
     *(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + picture + b"\r\n" for picture in PICTURES),
@@ -98,6 +111,31 @@ def test_a_picture_that_was_cut_off_is_a_reason_and_costs_no_other(case: str, sh
     whole = chart_jpeg()
     parts = [whole, whole[: int(len(whole) * share)], whole]
     assert _pictures(b"".join(between + part for part in parts), [], kind) == [whole, CUT_OFF, whole]
+
+
+@pytest.mark.parametrize("form", OTHERS)
+@pytest.mark.parametrize("case", BETWEEN)
+def test_a_picture_that_is_no_jpeg_is_found_by_its_own_length(case: str, form: str) -> None:
+    (kind, between), picture = BETWEEN[case], OTHERS[form]
+    shown = [picture, jpeg(90), picture, picture]
+    data = b"hello\r\n" + b"".join(between + one for one in shown) + b"\r\n--frame--\r\n"
+    step = max(1, len(data) // 50)
+    assert _pictures(data, [], kind) == _pictures(data, list(range(0, len(data), step)), kind) == shown
+
+
+@pytest.mark.parametrize("form", OTHERS)
+@pytest.mark.parametrize("case", BETWEEN)
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.98])
+def test_one_that_is_no_jpeg_and_was_cut_off_is_a_reason_and_costs_no_other(case: str, form: str, share: float) -> None:
+    (kind, between), whole = BETWEEN[case], OTHERS[form]
+    parts = [whole, whole[: int(len(whole) * share)], whole]
+    assert _pictures(b"".join(between + part for part in parts), [], kind) == [whole, CUT_OFF, whole]
+
+
+def test_a_bmp_that_says_nothing_of_its_length_holds_up_nothing() -> None:
+    picture = OTHERS["BMP"]
+    data = picture[:2] + bytes(4) + picture[6:]
+    assert _pictures(BETWEEN["as it should be"][1] + data + PARTS[0], [])[-1] == PICTURES[0]
 
 
 def test_a_whole_picture_is_there_with_its_last_byte() -> None:

@@ -136,6 +136,28 @@ def test_a_turned_video_is_shown_upright(tmp_path: Path, degrees: int) -> None:
     assert _differs(found, picture.rotate(degrees, expand=True)) <= LEVELS
 
 
+TURNED = b"\0\0\0\1\x06\x2f\x03\x08\x00\x09\x80"
+"""A message in H.264 (ITU-T H.264, D.1.26): a quarter turn anticlockwise, until the next key frame."""
+
+
+def test_what_a_key_frame_says_of_its_turn_holds_until_the_next(tmp_path: Path) -> None:
+    """A camera that hangs on its side says so with its key frames alone."""
+    coder: Any = av.CodecContext.create("libx264", "w")
+    coder.width, coder.height, coder.pix_fmt, coder.time_base = *SD, "yuv420p", Fraction(1, 5)
+    coder.options = {"crf": "0", "preset": "ultrafast", "tune": "zerolatency", "g": "4", "sc_threshold": "0"}
+    picture, coded = chart(*SD), b""
+    for number in range(12):
+        frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+        frame.pts, frame.time_base = number, coder.time_base
+        for packet in coder.encode(frame):
+            coded += TURNED * (packet.is_keyframe and number < 8) + bytes(packet)
+    (tmp_path / "v.h264").write_bytes(coded)
+    shown = _shown(tmp_path / "v.h264")
+    upright, turned = (SD[1], SD[0], 3), (*SD, 3)
+    assert [pixels.shape for pixels in shown] == [turned] * 8 + [upright] * 4
+    assert _differs(shown[5], picture.rotate(90, expand=True)) <= 30  # its colours aren't coded as the chart's are
+
+
 @pytest.mark.parametrize(
     ("matrix", "shown"),
     [

@@ -30,6 +30,7 @@ from tests.cameras import (
     HttpCamera,
     RtspCamera,
     basic,
+    chart,
     chart_jpeg,
     command_line,
     decoders,
@@ -39,6 +40,7 @@ from tests.cameras import (
     mjpeg,
     silent,
 )
+from tests.edge_agent.camera.test_multipart import OTHERS
 from tests.patience import PATIENCE_S, stretched, wait_until, within
 from tests.proxies import damaging_link
 
@@ -218,6 +220,15 @@ def test_mjpeg_is_read_however_the_camera_words_it(case: str) -> None:
         assert isinstance(next(pictures), GivenPicture)
 
 
+@pytest.mark.parametrize("form", ["PNG", "WebP", "BMP"])
+def test_an_mjpeg_camera_may_send_other_pictures(form: str) -> None:
+    body = [_part(OTHERS[form], "--frame\r\nContent-Type: image/x"), b"--frame--\r\n"]
+    with HttpCamera(_multipart(lambda: iter(body))) as camera, _pictures(_open("mjpeg", url=camera.url)) as pictures:
+        given = next(pictures)
+        assert isinstance(given, GivenPicture), given
+        assert given.size == chart().size
+
+
 CUT_OFF: dict[str, bytes] = {
     "in its code": chart_jpeg()[:-300],
     "in its tables": chart_jpeg()[:200],
@@ -269,7 +280,7 @@ def test_mjpeg_that_drips_is_given_up_once_its_time_is_over() -> None:
         (lambda handler: handler.send(b"", status=404), "it answers 404 Not Found"),
         (
             lambda handler: handler.send(b"<html>", "text/html", Connection="close"),
-            "no JPEG in what it sends (text/html)",
+            "no picture in what it sends (text/html)",
         ),
     ],
 )

@@ -16,12 +16,13 @@ import pytest
 from export.__main__ import main
 from export.build import build
 from export.convert.targets import TARGETS
+from tests.conftest import BIN
+from tests.faults.sniffing import run_all, watched
 from tests.in_process import call
 from train.config import make_config
 from train.fitting.fit import fit
 from train.recipe import read_recipe
 
-ROOT = Path(__file__).parents[3]
 INSTALL_S = 3000
 FILES = {
     "openvino": {"model.xml", "model.bin"},
@@ -31,6 +32,7 @@ FILES = {
 }
 LARGEST = {"openvino": 1e-3, "ncnn": 1e-3, "litert": 1e-3, "rknn": 0.05}
 """Of a logit: FP32 as on any other runtime, and f16 (docs/hardware.md)."""
+Toolkit = tuple[str, Path]
 NETWORKS = {
     "default": make_config(
         **read_recipe("kardus") | {"size": 96, "first_size": 0, "epochs": 10, "seed": 1, "refit": 0}
@@ -51,32 +53,48 @@ def portable_files(portable_file: Path, photos: Path, tmp_path_factory: pytest.T
     return made
 
 
-@pytest.fixture
-def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A target whose toolkit lies in ENV, beside the user, made as the remedy says."""
-    name = str(request.param)
-    monkeypatch.chdir(tmp_path)
-    subprocess.run([sys.executable, "-m", "venv", "ENV"], check=True)
-    package = TARGETS[name].package.replace("kardus", str(ROOT))
-    command = ["ENV/bin/pip", "install", "-q", "--disable-pip-version-check", package]
+@pytest.fixture(scope="module")
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkit]:
+    """A target, and the Python of an environment beside the user's that has its toolkit, made as the remedy says."""
+    name, folder = str(request.param), tmp_path_factory.mktemp("toolkit") / "ENV"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    packages = TARGETS[name].package.split()  # as a shell takes the remedy
+    command = [str(folder / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", *packages]
     subprocess.run(command, check=True, timeout=INSTALL_S)
-    yield name
-    shutil.rmtree("ENV")
+    yield name, folder / "bin" / "python"
+    shutil.rmtree(folder)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * INSTALL_S)
 @pytest.mark.parametrize("target", FILES, indirect=True)
 def test_the_whole_command_converts_and_reports(
-    target: str, portable_files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+    target: Toolkit, portable_files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    to, python = target
     for name, bundle in portable_files.items():
-        words = ("--to", target, "--out", name, "--python", "ENV/bin/python", "--json")
+        words = ("--to", to, "--out", tmp_path / name, "--python", python, "--json")
         done = call(capsys, main, "convert", bundle, *words)
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout)
-        assert (report["target"], report["crops"], report["same_class"]) == (target, 15, 15)
-        assert report["max_logit_difference"] < LARGEST[target]
-        assert {path.name for path in Path(name).iterdir()} == FILES[target] | {"report.json"}
+        assert (report["target"], report["crops"], report["same_class"]) == (to, 15, 15)
+        assert report["max_logit_difference"] < LARGEST[to]
+        assert {path.name for path in (tmp_path / name).iterdir()} == FILES[to] | {"report.json"}
         assert json.loads(Path(name, "report.json").read_text(encoding="utf-8")) == report
     assert {path.name for path in Path().iterdir()} == {"ENV", *portable_files}
+
+
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.timeout(2 * INSTALL_S)
+@pytest.mark.parametrize("target", FILES, indirect=True)
+def test_no_toolkit_asks_for_a_name_or_leaves_a_file_in_the_home(
+    target: Toolkit, portable_file: Path, tmp_path: Path
+) -> None:
+    to, python = target
+    (tmp_path / "home").mkdir()
+    words = ("convert", portable_file, "--to", to, "--out", "converted", "--python", python)
+    with watched() as (cable, sniffer):
+        run_all([[str(BIN / "kardus-export"), *map(str, words)]], cable, tmp_path / "home")
+        assert sniffer.strange == []
+    assert (tmp_path / "converted" / "report.json").exists()

@@ -2,6 +2,9 @@
 
 import os
 import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +181,40 @@ def test_a_heic_photo_is_read_where_its_extra_is_installed(tmp_path: Path, name:
     assert read.changes == ("colours of 'Display P3' are brought to sRGB",)
     assert read.picture.size == (64, 96)
     assert "but HEIC: save it as JPEG" in _refusal(tmp_path, data[:-900])
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(3_000_000, True), (70_000_000, False)])
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
+def test_a_png_may_say_as_much_of_itself_as_real_programs_do(kind: bytes, size: int, *, is_read: bool) -> None:
+    """An editor's history; a scanner's profile, which isn't one here and is passed over."""
+    content = kind + b"a\0\0" + zlib.compress(bytes(size), 1)
+    chunk = struct.pack(">I", len(content) - len(kind)) + content + struct.pack(">I", zlib.crc32(content))
+    plain = encoded(SCENE, "PNG")
+    data = plain[:33] + chunk + plain[33:]  # behind its header
+    if is_read:
+        assert decode_picture(data, "x").tobytes() == decode_picture(plain, "x").tobytes()
+        return
+    with pytest.raises(DataError, match="a PNG that is damaged, cut off, or of a rare kind"):
+        decode_picture(data, "x")
+
+
+READ = """
+import sys
+from pathlib import Path
+from kardus.inference.preprocess import read_photo
+from kardus.support.errors import DataError
+for name in sys.argv[1:]:
+    try:
+        read_photo(Path(name))
+    except DataError as error:
+        print(error)
+"""
+
+
+def test_what_the_decoder_notices_beside_is_no_line_of_its_own(tmp_path: Path) -> None:
+    """Pillow warns of tags that aren't whole; whoever calls it says what comes of it."""
+    (tmp_path / "cut.tif").write_bytes(encoded(SCENE, "TIFF", compression="tiff_lzw")[:-3])
+    words = [sys.executable, "-c", READ, str(tmp_path / "cut.tif")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "a TIFF that is damaged, cut off, or of a rare kind" in done.stdout
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")

@@ -108,7 +108,7 @@ def test_what_a_word_may_be_is_told(text: str, said: str) -> None:
 @given(st.text())
 def test_any_text_is_a_provider_or_wrong_use(text: str) -> None:
     with contextlib.suppress(UsageError):
-        assert parse_provider(text, "--provider").name == text.partition(",")[0]
+        assert parse_provider(text, "--provider").name == text.partition(",")[0].strip().strip()
 
 
 def test_a_library_of_a_configuration_is_relative_to_its_file() -> None:
@@ -125,3 +125,16 @@ def test_a_coarser_arithmetic_may_be_off_further_and_f32_as_the_manifest_says() 
     assert [allowed(1e-3, arithmetic) for arithmetic in OF_ARITHMETIC] == [1e-3, 5e-2, 5e-2, 0.3]
     assert allowed(0.1, "f32") == allowed(0.1, "tf32") == 0.1
     assert allowed(5e-4, "f32") == 5e-4
+
+
+def test_blanks_between_the_words_of_a_provider_mean_nothing() -> None:
+    """As in a list of a configuration; ` device` would be an option of the chip's own."""
+    typed = parse_provider(" CUDAExecutionProvider , device = 1, precision=tf32,own_key= a=b ", "--provider")
+    assert typed == parse_provider("CUDAExecutionProvider,device=1,precision=tf32,own_key=a=b", "--provider")
+    assert (typed.device, typed.options) == ("1", {"own_key": "a=b"})
+
+
+@pytest.mark.parametrize("words", ["device=", "device= ", "=1", " ", "device"])
+def test_a_word_of_a_provider_without_its_name_or_value_is_refused(words: str) -> None:
+    with pytest.raises(UsageError, match="write NAME,key=value"):
+        parse_provider(f"CUDAExecutionProvider,{words}", "--provider")

@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and a target that can't be used is named before the work."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from kardus.support.files import (
     make_folder,
     require_file_target,
     require_new_folder,
+    write_durably,
+    write_private,
     write_whole,
 )
 
@@ -32,6 +35,23 @@ def test_write_whole_replaces_and_leaves_no_part(tmp_path: Path) -> None:
     write_whole(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("write", [write_whole, write_durably, write_private])
+@pytest.mark.parametrize("ends", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
+def test_what_ends_while_it_is_written_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, bytes], None], ends: BaseException
+) -> None:
+    """As Ctrl-C does, or a full disk: the bytes are there, and the name isn't theirs yet."""
+    write(tmp_path / "file", b"old")
+
+    def end(*_: object) -> None:
+        raise ends
+
+    monkeypatch.setattr(Path, "replace", end)
+    with pytest.raises(KeyboardInterrupt if isinstance(ends, KeyboardInterrupt) else DataError):
+        write(tmp_path / "file", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"old")]
 
 
 def test_a_target_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
@@ -84,6 +104,21 @@ def test_a_folder_in_which_something_was_made_stays(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         _fail_in(tmp_path / "a" / "b", makes="half")
     assert (tmp_path / "a" / "b" / "half").exists()
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, ValueError, OSError])
+def test_a_folder_that_is_not_completed_goes_with_its_new_parents(tmp_path: Path, ends: type[BaseException]) -> None:
+    (tmp_path / "there").mkdir()
+
+    def half(folder: Path) -> None:
+        with appearing(folder) as building:
+            (building / "half").touch()
+            raise ends
+
+    for name in ("there/folder", "new/parent/folder"):
+        with pytest.raises(ends):
+            half(tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
 def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
