@@ -13,12 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.http_client import HttpClient, header_secret, plain_client
 from warehouse.connectors.record_fields import RecordFields
-<<<<<<< HEAD
-from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.sync.polled import PolledSource
-=======
 from warehouse.connectors.secret import SecretPath
->>>>>>> w23b
+from warehouse.connectors.sync.polled import PolledSource
 from warehouse.connectors.sync.source import (
     SourceError,
     StockOfProduct,

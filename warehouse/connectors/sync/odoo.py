@@ -68,13 +68,9 @@ class OdooSource(PolledSource):
         """
         self._settings = settings
         self._http = HttpClient(plain_client(settings.ca_file), SourceError)
-<<<<<<< HEAD
         super().__init__(self._http)
-        self._client = OdooClient(settings, secret("password_file", settings.password_file), self._http)
-=======
         read = header_secret if settings.api == "json-2" else secret
         self._client = OdooClient(settings, read("password_file", settings.password_file), self._http)
->>>>>>> w23b
         self.name = self._client.name
 
     def read(self) -> StockSnapshot:
