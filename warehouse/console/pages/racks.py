@@ -137,7 +137,7 @@ def show_rack(
         aisle=place_of(shown.entries[0], settings.rack).aisle,
         levels=levels,
         widest=max(len(tiles) for _, tiles in levels),
-        cameras=sorted({(tile.camera_key, tile.agent, tile.camera) for tile in tiles.values()}, key=lambda one: one[1:]),
+        cameras=sorted({(tile.agent, tile.camera, tile.camera_key) for tile in tiles.values()}),
         families=families,
         section=shown.number,
         sections=shown.parts,
