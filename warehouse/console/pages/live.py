@@ -48,7 +48,7 @@ async def follow(
     last_event_id: Annotated[str | None, Header(max_length=50)] = None,
 ) -> Response:
     """Server-sent events: `tile` and `part` with HTML, `changed` (read it anew), and the API's `ready` and `reset`."""
-    stream = console.feed.join(_audience(request, visit, view, of, number))
+    stream = console.feed.join(_audience(request, visit, view, of, number), visit.person.id)
     if stream is None:
         raise ProblemError(503, N_("Too many pages are open: close one, or try again."), {"Retry-After": "5"})
     cookie, role = cookie_of(request), visit.person.role
