@@ -233,7 +233,7 @@ def test_an_xlsx_says_what_the_page_says_in_the_reader_s_language_and_a_csv_what
     browser = Browser(console_over(file_database), Role.ADMINISTRATOR, "id")
     browser.post("/people", do="add", name="Sri", role="supervisor", password=PASSWORD)
     swap = "Tukar A-01-1-01 dengan A-01-1-02"
-    for name, wanted in {
+    for name, shown in {
         "work": {"mismatch": "produk salah", "swap with A-01-1-02": swap},
         "rack": {"mismatch": "produk salah", "open": "terbuka", "no": "tidak"},
         "location": {"mismatch": "produk salah"},
@@ -253,7 +253,7 @@ def test_an_xlsx_says_what_the_page_says_in_the_reader_s_language_and_a_csv_what
             for row, line in zip(table[1:], sheet.iter_rows(min_row=2), strict=True)
             for said, read in zip(row, line, strict=True)
         }
-        assert set(wanted.items()) <= found, (name, found)
+        assert set(shown.items()) <= found, (name, found)
 
 
 def test_racks_and_a_rack_s_locations_are_tables(file_database: Database) -> None:
