@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.brokers import Mosquitto
 from tests.scripts.page_scenes import month
@@ -64,7 +64,7 @@ MONTH_SHOTS = {
 }
 LAID_OUT = "page-commission.png"
 PALETTE = 192
-"""Colours of what has few, charts and tables: a fourth of the bytes, and nobody sees a difference."""
+"""Colours of a picture: a fourth of the bytes, and nobody sees a difference."""
 LABELS_MS = 100_000
 
 
@@ -108,7 +108,7 @@ def _lay_out(path: Path) -> None:
             page.get_by_role("button", name="A-01-2-03", exact=True).click()
             page.evaluate("scrollTo(0, 0)")
             page.wait_for_timeout(PICTURES_MS)
-            page.screenshot(path=path)
+            _save(page, path)
         broker.kill()
 
 
@@ -121,8 +121,12 @@ def _take_month(folder: Path) -> None:
                 page.goto(shot.path)
                 page.locator(shot.settled).first.wait_for()
                 page.wait_for_timeout(PICTURES_MS)
-                with Image.open(io.BytesIO(page.screenshot())) as taken:
-                    taken.convert("RGB").quantize(PALETTE).save(folder / name, optimize=True)
+                _save(page, folder / name)
+
+
+def _save(page: Page, path: Path) -> None:
+    with Image.open(io.BytesIO(page.screenshot())) as taken:
+        taken.convert("RGB").quantize(PALETTE).save(path, optimize=True)
 
 
 def _take(browser: Browser, link: str, folder: Path) -> None:
@@ -141,7 +145,7 @@ def _take(browser: Browser, link: str, folder: Path) -> None:
         taken.goto(shot.path)
         taken.locator(shot.settled).first.wait_for()
         taken.wait_for_timeout(PICTURES_MS)
-        taken.screenshot(path=folder / name)
+        _save(taken, folder / name)
         context.close()
 
 

@@ -25,6 +25,8 @@ from warehouse.console.streams import Stream
 from warehouse.store.database import Database, StoreError
 
 MAX_STREAMS = 500
+MAX_OWN = MAX_STREAMS // 2
+"""So many of one person, or of one token: nobody alone keeps all others out."""
 ROUND_S = 0.25
 """Changes that come closer together are told together."""
 LOOK_S = 15.0
@@ -56,14 +58,16 @@ class Feed(Worker):
         with self._changed:
             return sum(len(group.streams) for group in self._groups.values())
 
-    def join(self, audience: Audience) -> Stream | None:
-        """A new stream, which collects from now on; None: there are too many, or the server stops."""
-        if self.number >= MAX_STREAMS:
-            return None
+    def join(self, audience: Audience, owner: str) -> Stream | None:
+        """A new stream of this person or token, which collects from now on.
+
+        None: there are too many, or too many of this one, or the server stops.
+        """
         with self._changed:
-            if self.is_ended:
+            owners = [stream.owner for group in self._groups.values() for stream in group.streams]
+            if self.is_ended or len(owners) >= MAX_STREAMS or owners.count(owner) >= MAX_OWN:
                 return None
-            stream = Stream(audience, self.leave)
+            stream = Stream(audience, self.leave, owner)
             self._groups.setdefault(audience, Group(audience)).streams.add(stream)
             self._changed.notify_all()
         return stream

@@ -26,6 +26,7 @@ from warehouse.console.app import make_app
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.auditing import AuditLog
 from warehouse.console.bundles import Bundles
+from warehouse.console.connections import TimedConnection
 from warehouse.console.context import WRONG_TOKENS, WRONG_TOKENS_S, Console, KnownTokens
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
@@ -127,6 +128,7 @@ def run_server(
 def _server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=TimedConnection,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from warehouse.console.audiences import Board, Everything, Portion
 from warehouse.console.changes import FeedPosition, StoredChange, newest, oldest, read_changes
 from warehouse.console.context import Console, Reader, Served
-from warehouse.console.feed import MAX_STREAMS
+from warehouse.console.feed import MAX_OWN, MAX_STREAMS
 from warehouse.console.problems import ProblemError
 from warehouse.console.streams import Stream
 from warehouse.console.tokens import is_still_good
@@ -46,9 +46,10 @@ async def follow_changes(
     seen = FeedPosition.of(last_event_id) if last_event_id else None
     if last_event_id and seen is None:
         raise ProblemError(400, "Last-Event-ID: not one that this stream gave: leave it out")
-    stream = console.feed.join(Everything())
+    stream = console.feed.join(Everything(), who.id)
     if stream is None:
-        raise ProblemError(503, f"{MAX_STREAMS} streams are open, or the server stops: try again", {"Retry-After": "5"})
+        said = f"{MAX_STREAMS} streams are open, or {MAX_OWN} of this token, or the server stops: try again"
+        raise ProblemError(503, said, {"Retry-After": "5"})
     return Streamed(console, stream, seen, lambda: is_still_good(console.database, who.id))
 
 

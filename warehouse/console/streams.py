@@ -12,10 +12,11 @@ QUEUED = 500
 class Stream:
     """Of one client. Made, and read, in the event loop."""
 
-    def __init__(self, audience: Audience, leave: Callable[["Stream"], None]) -> None:
-        """Begin to collect; `leave` is told when it is over."""
+    def __init__(self, audience: Audience, leave: Callable[["Stream"], None], owner: str) -> None:
+        """Begin to collect, for this person or token; `leave` is told when it is over."""
         self.loop = asyncio.get_running_loop()
         self.audience = audience
+        self.owner = owner
         self._leave = leave
         self._waiting: list[Portion] = []
         self._is_something = asyncio.Event()

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -31,6 +32,8 @@ REPORT_COLUMNS = (
 )
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of a formula: the last four are the first in full width."""
+_NEXT_CELL = re.compile(r"([;\t\r\n][\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where another cell begins that would be a formula, quoted or not."""
 _DAY = timedelta(days=1)
 CellValue = str | float
 
@@ -60,7 +63,7 @@ def as_csv(report: Report) -> bytes:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(REPORT_COLUMNS)
-    writer.writerows([[escape_formula(cell) for cell in row] for row in report_rows(report)])
+    writer.writerows([[escape_separated(cell) for cell in row] for row in report_rows(report)])
     return buffer.getvalue().encode("utf-8-sig")
 
 
@@ -70,6 +73,15 @@ def escape_formula(cell: CellValue) -> CellValue:
         return cell
     plain = "\r".join(map(escaped, cell.split("\r")))
     return f"'{plain}" if plain.startswith(FORMULA_PREFIXES) else plain
+
+
+def escape_separated(cell: CellValue) -> CellValue:
+    """The same for a .csv, which programs in some languages part at semicolons, tabs or any end of a line too.
+
+    Where decimals have a comma, as in Indonesia, a spreadsheet reads `a;=1+1` as two cells, the second a formula.
+    """
+    plain = escape_formula(cell)
+    return _NEXT_CELL.sub(r"\1'", plain) if isinstance(plain, str) else plain
 
 
 def as_json(report: Report) -> dict[str, Any]:

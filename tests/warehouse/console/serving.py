@@ -16,6 +16,7 @@ from tests.patience import PATIENCE_S
 from warehouse.console.app import make_app
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.auditing import AuditLog
+from warehouse.console.connections import TimedConnection
 from warehouse.console.context import Console, KnownTokens
 from warehouse.console.feed import Feed
 from warehouse.console.limits import RateLimit
@@ -57,7 +58,9 @@ def listening(console: Console, page: PageSettings | None = None, port: int = 0)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # a client that doesn't read is noticed soon
         bound.bind(("127.0.0.1", port))
         bound.listen()
-        config = uvicorn.Config(make_app(console, page), log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            make_app(console, page), http=TimedConnection, log_config=None, access_log=False, lifespan="off"
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([bound])), daemon=True)
         console.feed.start()

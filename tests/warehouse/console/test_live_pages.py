@@ -6,15 +6,17 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from kardus.contract.verdicts import Verdict
-from tests.publishers import Publisher
+from tests.publishers import Message, Publisher
 from tests.warehouse.console.browsing import violations, visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.receiving.making import write
 from warehouse.console.context import Console
+from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.pages.settings import PageSettings
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
-HERE, THERE, NEW = "A-01-2-03", "A-01-2-04", "A-01-2-05"
+FIRST, HERE, THERE, NEW = "A-01-2-02", "A-01-2-03", "A-01-2-04", "A-01-2-05"
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
 
 
@@ -42,6 +44,12 @@ def live(page: Page, path: str) -> None:
     """Open it, and wait until it is live."""
     page.goto(path)
     expect(page.locator("html")).to_have_attribute("data-live", "live")
+
+
+def as_cam2(message: Message, sku: str) -> Message:
+    """The same, of another camera and another product."""
+    topic, payload = message
+    return topic, payload.replace(b'"cam"', b'"cam-2"').replace(b'"Tea"', f'"{sku}"'.encode())
 
 
 def test_whoever_missed_too_much_sees_all_of_it_anew(
@@ -106,6 +114,50 @@ def test_a_location_that_is_given_up_goes_and_a_new_one_comes(
         expect(page.locator(".tile.v-empty h3")).to_have_text([HERE])
         write(console.database, (other.topics.state(HERE), b""), (box.topics.state(NEW), b""))
         expect(page.locator("main")).to_contain_text("No agent watches this rack.")
+
+
+def test_a_new_location_comes_to_its_part_of_a_rack_of_several(
+    browser: Browser, console: Console, box: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.console.feed.LOOK_S", 0.3)
+    monkeypatch.setattr("warehouse.console.pages.rack_parts.RACK_BYTES", 700)  # of one tile
+    with listening(console) as port, visiting(browser, console, port, Role.OPERATOR) as page:
+        live(page, "/rack?name=A-01&part=2")
+        expect(page.locator(".tile h3")).to_have_text([THERE])
+        expect(page.locator("#parts a")).to_have_count(2)
+        write(console.database, box.event(NEW), box.state(NEW))
+        expect(page.locator("#parts a")).to_have_count(3)
+        expect(page.locator(".tile h3")).to_have_text([THERE])
+        write(console.database, box.event(FIRST), box.state(FIRST))
+        expect(page.locator(".tile h3")).to_have_text([HERE])
+        expect(page.locator("#parts [aria-current]")).to_have_text("2")
+
+
+def test_what_there_is_to_choose_from_is_what_the_rack_has_now(
+    browser: Browser, console: Console, box: Publisher
+) -> None:
+    products = Products()
+    for sku, family in (("Tea", "drinks"), ("Soap", "household")):
+        products.add(ProductPhoto(sku, family, None))
+    with (
+        listening(console, PageSettings(products=products)) as port,
+        visiting(browser, console, port, Role.OPERATOR) as page,
+    ):
+        live(page, "/rack?name=A-01")
+        families, cameras = page.locator("#by-family option"), page.locator("#cameras a:visible")
+        page.get_by_label("Family").select_option("drinks")
+        write(console.database, box.event(HERE), box.state(HERE, expected="Soap"), box.event(HERE), box.state(HERE))
+        write(console.database, *(as_cam2(m, "Soap") for m in (box.event(THERE), box.state(THERE, expected="Soap"))))
+        expect(families).to_have_text(["all", "drinks", "household"])
+        expect(cameras).to_have_text(["Camera cam", "Camera cam-2"])
+        expect(page.get_by_label("Family")).to_have_value("drinks")
+        expect(page.locator(".tile:visible h3")).to_have_text([HERE])
+        write(console.database, *(as_cam2(m, "Soap") for m in (box.event(HERE), box.state(HERE, expected="Soap"))))
+        expect(cameras).to_have_text(["Camera cam-2"])
+        page.get_by_label("Family").select_option("household")
+        expect(families).to_have_text(["all", "household"])
+        expect(page.locator(".tile:visible")).to_have_count(2)
+        assert violations(page) == []
 
 
 def test_a_rack_says_which_of_its_agents_are_offline(

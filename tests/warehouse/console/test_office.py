@@ -221,6 +221,41 @@ def test_every_table_is_offered_where_its_list_is(name: str) -> None:
     assert sum(f'.files("{name}"' in text for text in templates) == 1
 
 
+def test_an_xlsx_says_what_the_page_says_in_the_reader_s_language_and_a_csv_what_the_api_says(
+    file_database: Database,
+) -> None:
+    box = Publisher()
+    for code, wanted, there in (("A-01-1-01", "Tea", "Soap"), ("A-01-1-02", "Soap", "Tea")):
+        write(file_database, box.event(code, Verdict.MISMATCH), box.state(code, Verdict.MISMATCH, wanted, there))
+    say(file_database, box.ids[0], StatedTruth.EMPTY)
+    health = CameraHealth(camera="cam", status="over-exposed", reason="91 % white", since=datetime.now(UTC))
+    write(file_database, box.online(), box._writer.health(health))
+    browser = Browser(console_over(file_database), Role.ADMINISTRATOR, "id")
+    browser.post("/people", do="add", name="Sri", role="supervisor", password=PASSWORD)
+    swap = "Tukar A-01-1-01 dengan A-01-1-02"
+    for name, shown in {
+        "work": {"mismatch": "produk salah", "swap with A-01-1-02": swap},
+        "rack": {"mismatch": "produk salah", "open": "terbuka", "no": "tidak"},
+        "location": {"mismatch": "produk salah"},
+        "fleet": {"online": "terhubung", "over-exposed": "terlalu terang", "91 % white": "91 % white"},
+        "labels": {"empty": "Tidak ada apa-apa di sana", "mismatch": "produk salah"},
+        "precision": {"alert": "Peringatan: memang ada yang salah", "camera": "dari kamera"},
+        "people": {"supervisor": "penyelia", "Sri": "Sri"},
+        "audit": {"add-user": "menambah orang", "supervisor": "penyelia"},
+        "trends": {"day": "Hari"},
+    }.items():
+        address, asked = f"/export/{name}.", {"code": "A-01-1-01", "name": "A-01"}
+        table = list(csv.reader(io.StringIO(browser.get(address + "csv", params=asked).content.decode("utf-8-sig"))))
+        sheet = load_workbook(io.BytesIO(browser.get(address + "xlsx", params=asked).content)).active
+        assert sheet is not None
+        found = {
+            (said, _shown(read))
+            for row, line in zip(table[1:], sheet.iter_rows(min_row=2), strict=True)
+            for said, read in zip(row, line, strict=True)
+        }
+        assert set(shown.items()) <= found, (name, found)
+
+
 def test_racks_and_a_rack_s_locations_are_tables(file_database: Database) -> None:
     box, other = Publisher(), Publisher("other")
     write(file_database, box.event("A-02-1-01", Verdict.EMPTY), box.state("A-02-1-01", Verdict.EMPTY, "Tea"))

@@ -111,6 +111,10 @@ def test_who_did_what_is_read_in_portions_and_keeps_no_writer_waiting(
     )
 
 
+def test_no_cell_of_a_csv_is_a_formula_where_a_spreadsheet_parts_it_at_semicolons() -> None:
+    assert b"a;'=1+1" in b"".join(parts_of("csv", iter([("a;=1+1", "x")])))
+
+
 def test_what_goes_wrong_before_the_first_row_is_told_as_an_error() -> None:
     def broken(number: int) -> tuple[ExportedValue, ...]:
         raise ValueError("the database is away")

@@ -23,7 +23,7 @@ from tests.warehouse.receiving.making import filled
 from tests.warehouse.report.racks import EARLIER, EMU_OF_A_PIXEL, NOW, changed, rack, report_of
 from warehouse.__main__ import main
 from warehouse.report.report import Report
-from warehouse.report.tables import as_csv, as_text, escape_formula
+from warehouse.report.tables import as_csv, as_text, escape_formula, escape_separated
 from warehouse.report.workbook import THUMBNAIL_PX, as_xlsx
 
 
@@ -72,6 +72,21 @@ def test_the_terminal_shows_everything(tmp_path: Path) -> None:
     assert "problem: agent one: 1 events are lost" in text
 
 
+@pytest.mark.parametrize(
+    "text", ["a;=1+1;b", "a; @b", 'a;"=1+1&"', 'a;" -1', "a\t=1", "a\n=1", "a\r=1", "a;\uff1d1", "=1;=1"]
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_no_cell_is_a_formula_however_a_program_parts_a_csv(text: str, delimiter: str) -> None:
+    for cells in ((text, "x"), ("x", text), ("x", f'"{text}')):
+        buffer = io.StringIO()
+        csv.writer(buffer).writerow([escape_separated(cell) for cell in cells])
+        found = [
+            cell for line in buffer.getvalue().splitlines() for cell in next(csv.reader([line], delimiter=delimiter))
+        ]
+        assert not [cell for cell in found if cell.lstrip(" ").startswith(("=", "-", "@", "\uff1d"))], found
+    assert escape_separated("SKU-1; 250 ml\r\nA-B") == "SKU-1; 250 ml\r\nA-B"
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx", "\n=1", "\uff1d1"])
 def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     assert escape_formula(text) == f"'{text}"
@@ -81,7 +96,7 @@ def test_no_cell_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert (result.returncode, result.stdout) == (0, "")
     text_file = io.StringIO(files[0].read_bytes().decode("utf-8-sig"), newline="")
     row = next(csv.DictReader(text_file))
-    assert row["expected"] == f"'{text}"
+    assert row["expected"] == escape_separated(f"'{text}")
     cell = openpyxl.load_workbook(files[1])["list"]["E2"]
     assert (cell.data_type, str(cell.value).strip()) == ("s", escaped(text).strip())
 

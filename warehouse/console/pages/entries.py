@@ -16,3 +16,12 @@ class LocationEntry:
     """Who sees it."""
     order: int
     """Where it stands: the lowest first."""
+    below: tuple[str, ...] = ()
+    """Paths of the pages that are reached from it and stand nowhere in the navigation."""
+
+    def mark(self, here: str) -> str:
+        """How it is marked for who is at this path (`aria-current`): `page`, `true` for one below it, or empty."""
+        if here == self.path:
+            return "page"
+        found = (self.path, *self.below) if self.path != "/" else self.below
+        return "true" if any(here == one or here.startswith(f"{one}/") for one in found) else ""

@@ -12,8 +12,10 @@ from sqlalchemy import Select, select
 
 from warehouse.console.context import Console, Served
 from warehouse.console.pages.access import AdministratorVisit, SupervisorVisit, ViewerVisit
+from warehouse.console.pages.cell_words import people_line
 from warehouse.console.pages.fleet import fleet_of
-from warehouse.console.pages.headings import exported_table
+from warehouse.console.pages.headings import READ_BY_PEOPLE, exported_table
+from warehouse.console.pages.rendering import translator
 from warehouse.console.pages.table_files import ExportedValue
 from warehouse.console.pages.trends import Days, Name, Only, read_trends
 from warehouse.console.pages.worklist import jobs_of
@@ -30,8 +32,9 @@ Code = Annotated[str, Query(max_length=100)]
 
 
 @router.get("/export/work.{kind}", response_class=Response)
-def export_work(request: Request, console: Served, _: ViewerVisit, kind: str) -> Response:
+def export_work(request: Request, console: Served, __: ViewerVisit, kind: str) -> Response:
     """The work list."""
+    _ = translator(request)
     with console.reading() as connection:
         jobs = jobs_of(connection, request.app.state.page.zone)
     header = ("aisle", "location", "verdict", "expected", "seen", "since", "action", "taken_by", "done_by", "alert")
@@ -49,7 +52,7 @@ def export_work(request: Request, console: Served, _: ViewerVisit, kind: str) ->
             one.alert,
         )
         for job in jobs
-        for one in job.lines
+        for one in ([people_line(line, _) for line in job.lines] if kind == READ_BY_PEOPLE else job.lines)
     ]
     return exported_table(request, "work", kind, header, rows)
 

@@ -21,7 +21,7 @@ from warehouse.report.aisles import walking_order
 from warehouse.store.tables import events, latest
 
 router = APIRouter()
-ENTRY = LocationEntry("/fleet", N_("Cameras"), Role.VIEWER, 60)
+ENTRY = LocationEntry("/fleet", N_("Cameras"), Role.VIEWER, 60, ("/camera", "/commission"))
 AGENT_BYTES, CAMERA_BYTES = 650, 180
 """Of an agent, and of each of its cameras, about, without names."""
 TROUBLE = {

@@ -1,9 +1,14 @@
-"""Headings of table files: programs read a .csv by the names of its columns, people an .xlsx in their language."""
+"""Whom table files are meant for.
+
+Programs read a .csv: names of its columns and words are the API's, the same in every language. People read an .xlsx:
+its headings, and what it says, are in theirs.
+"""
 
 from collections.abc import Sequence
 
 from fastapi import Request, Response
 
+from warehouse.console.pages.cell_words import in_words
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import translator
 from warehouse.console.pages.table_files import TableRows, table_file
@@ -77,13 +82,18 @@ _ALSO = {("audit", "action"): N_("What")}
 """Of a list in which the name means something else."""
 
 
+READ_BY_PEOPLE = "xlsx"
+"""The kind of file."""
+
+
 def exported_table(request: Request, name: str, kind: str, header: Sequence[str], rows: TableRows) -> Response:
-    """A list's file, as `table_file` writes it, headed for whom it is meant.
+    """A list's file, as `table_file` writes it, in the words of whom it is meant for.
 
     Raises:
         ProblemError: 404: there is no such kind.
     """
+    if kind != READ_BY_PEOPLE:
+        return table_file(name, kind, header, rows)
     _ = translator(request)
-    is_read = kind == "xlsx"
-    shown = [_(_ALSO.get((name, one), HEADING_WORDS[one])) if is_read else one for one in header]
-    return table_file(name, kind, shown, rows)
+    shown = [_(_ALSO.get((name, one), HEADING_WORDS[one])) for one in header]
+    return table_file(name, kind, shown, in_words(name, header, rows, _))

@@ -48,7 +48,7 @@ async def follow(
     last_event_id: Annotated[str | None, Header(max_length=50)] = None,
 ) -> Response:
     """Server-sent events: `tile` and `part` with HTML, `changed` (read it anew), and the API's `ready` and `reset`."""
-    stream = console.feed.join(_audience(request, visit, view, of, number))
+    stream = console.feed.join(_audience(request, visit, view, of, number), visit.person.id)
     if stream is None:
         raise ProblemError(503, N_("Too many pages are open: close one, or try again."), {"Retry-After": "5"})
     cookie, role = cookie_of(request), visit.person.role
@@ -118,12 +118,16 @@ class RackAudience(Audience):
         return told + (_anew(cleared[-1]) if cleared else b"")
 
     def look(self, connection: Connection, now: datetime) -> bytes:
-        """Tiles whose agent has said nothing for too long, and those that can be seen again; which agents are away."""
+        """Tiles whose agent has said nothing for too long, and those that can be seen again; which agents are away.
+
+        The rack is to be read anew where it has others than before: in which of its parts they are isn't told.
+        """
         silence = self.settings.silence.changed(connection, now, self.rack, self.settings.rack)
         found = [self._html(tile) for tile in silence.tiles]
         if silence.offline is not None:
             found.append(offline_html(silence.offline, self.local, live=True))
-        return "".join(f"event: tile\ndata: {html}\n\n" for html in found).encode()
+        told = "".join(f"event: tile\ndata: {html}\n\n" for html in found)
+        return (told + ("event: changed\ndata: 1\n\n" if silence.has_others else "")).encode()
 
     def _is_own(self, change: StoredChange) -> bool:
         location = _location_of(change)

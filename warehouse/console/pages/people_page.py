@@ -18,7 +18,7 @@ from warehouse.console.roles import Role
 from warehouse.store.tables import audit
 
 router = APIRouter()
-ENTRY = LocationEntry("/people", N_("People"), Role.ADMINISTRATOR, 90)
+ENTRY = LocationEntry("/people", N_("People"), Role.ADMINISTRATOR, 90, ("/audit",))
 AUDIT_PART = 200
 LINE_BYTES = 1550
 """Of a person with his forms, about, without the name."""

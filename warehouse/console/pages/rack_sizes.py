@@ -19,7 +19,7 @@ from warehouse.store.tables import latest
 
 FRAME_BYTES = 5_000
 """Of what there is to choose from above the tiles; what is more of it is counted with them."""
-TILE_BYTES, PHOTO_BYTES, CONFLICT_BYTES, NOW_BYTES, CHOICE_BYTES = 515, 85, 60, -7, 130
+TILE_BYTES, PHOTO_BYTES, CONFLICT_BYTES, NOW_BYTES, CHOICE_BYTES = 531, 85, 60, -7, 146
 """Of a tile without names; of its product's photo; of the word that cameras disagree; of the address of a picture of
 now, less that of a kept one; and of a camera's button, or a family's entry, above the tiles."""
 KEPT_S = 60.0

@@ -33,7 +33,7 @@ from warehouse.report.aisles import walking_order
 from warehouse.store.tables import latest
 
 router = APIRouter()
-ENTRY = LocationEntry("/", N_("Racks"), Role.VIEWER, 10)
+ENTRY = LocationEntry("/", N_("Racks"), Role.VIEWER, 10, ("/rack", "/location"))
 TONES = ("bad", "doubt", "dim", "good")
 CARD_BYTES, BAR_BYTES = 260, 60
 """Of a rack in the list of all, and of each part of its bar, about."""
@@ -137,7 +137,8 @@ def show_rack(
         aisle=place_of(shown.entries[0], settings.rack).aisle,
         levels=levels,
         widest=max(len(tiles) for _, tiles in levels),
-        cameras=sorted({(tile.agent, tile.camera) for tile in tiles.values()}),
+        cameras=sorted({(tile.agent, tile.camera, tile.camera_key) for tile in tiles.values()}),
+        names=Counter(camera for _, camera in {(tile.agent, tile.camera) for tile in tiles.values()}),
         families=families,
         section=shown.number,
         sections=shown.parts,

@@ -1,6 +1,7 @@
 """Locations whose agent has said nothing for too long, and those that can be seen again: no event tells of them.
 
-Nor of a rack's agents that go offline, while what they saw last is still shown. Looked for once for all who look at a
+Nor of a rack's agents that go offline, while what they saw last is still shown; nor where on a rack a location that it
+didn't have belongs. Looked for once for all who look at a
 rack: rows whose time is over are found by an index, and only the locations and agents that have changed are read.
 """
 
@@ -30,6 +31,8 @@ class RackSilence:
     """Those that fell silent, or were heard again."""
     offline: tuple[str, ...] | None = None
     """The agents of its locations that are offline; None: the same as before."""
+    has_others: bool = False
+    """Whether it has gained or lost locations."""
 
 
 _NOTHING = RackSilence()
@@ -43,6 +46,7 @@ class Silence:
         self._lock = threading.Lock()
         self._silent: frozenset[tuple[str, str]] | None = None
         self._offline: frozenset[str] | None = None
+        self._codes: frozenset[str] | None = None
         self._at: datetime | None = None
         self._racks: dict[str, RackSilence] = {}
 
@@ -52,8 +56,10 @@ class Silence:
             if self._at != now:
                 tiles = self._changed_tiles(connection, now, pattern)
                 offline = self._changed_agents(connection, pattern)
+                others = self._changed_racks(connection, pattern)
                 self._racks = {
-                    one: RackSilence(tuple(tiles.get(one, ())), offline.get(one)) for one in {*tiles, *offline}
+                    one: RackSilence(tuple(tiles.get(one, ())), offline.get(one), one in others)
+                    for one in {*tiles, *offline, *others}
                 }
                 self._at = now
             return self._racks.get(rack, _NOTHING)
@@ -70,6 +76,14 @@ class Silence:
         for code, tile in tiles_of(connection, sorted({code for _, code in changed}), now).items():
             found[place_of(code, pattern).rack].append(tile)
         return found
+
+    def _changed_racks(self, connection: Connection, pattern: re.Pattern[str]) -> set[str]:
+        """Those that have gained or lost locations."""
+        chosen = select(latest.c.subject).distinct().where(latest.c.kind == "state")
+        codes = frozenset(connection.execute(chosen).scalars())
+        changed = codes ^ (codes if self._codes is None else self._codes)
+        self._codes = codes
+        return {place_of(code, pattern).rack for code in changed}
 
     def _changed_agents(self, connection: Connection, pattern: re.Pattern[str]) -> dict[str, tuple[str, ...]]:
         """By rack that an agent watches which went or came back: those of its agents that are offline now."""

@@ -18,7 +18,7 @@ from fastapi.responses import StreamingResponse
 
 from warehouse.console.pages.rendering import HEADERS
 from warehouse.console.problems import ProblemError
-from warehouse.report.tables import escape_formula
+from warehouse.report.tables import escape_formula, escape_separated
 
 CHUNK_BYTES = 65_536
 """So much is sent at once: the thread that made it is free for others in between."""
@@ -68,12 +68,16 @@ def _cells(row: Sequence[ExportedValue]) -> list[str | float]:
     return ["" if cell is None else escape_formula(cell) for cell in row]
 
 
+def _separated(row: Sequence[ExportedValue]) -> list[str | float]:
+    return ["" if cell is None else escape_separated(cell) for cell in row]
+
+
 def _csv(name: str, rows: TableRows) -> Iterator[bytes]:  # noqa: ARG001 - a sheet has one
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     buffer.write("\ufeff")
     for row in rows:
-        writer.writerow(_cells(row))
+        writer.writerow(_separated(row))
         if buffer.tell() >= CHUNK_BYTES:
             yield _taken(buffer).encode()
     yield _taken(buffer).encode()

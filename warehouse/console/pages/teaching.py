@@ -33,7 +33,7 @@ from warehouse.teaching.queue import candidate_of, next_to_label
 from warehouse.teaching.saying import Statement
 
 router = APIRouter()
-ENTRY = LocationEntry("/teaching", N_("Teaching"), Role.SUPERVISOR, 60)
+ENTRY = LocationEntry("/teaching", N_("Teaching"), Role.SUPERVISOR, 60, ("/enrolment",))
 MAX_SKU = 200
 
 

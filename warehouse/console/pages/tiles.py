@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, literal_column, select
@@ -72,6 +73,11 @@ class Tile:
         return tile_id(self.location)
 
     @property
+    def camera_key(self) -> str:
+        """Of its camera, for the page: short, since each of a rack's tiles has it."""
+        return camera_key(self.agent, self.camera)
+
+    @property
     def may_be_corrected(self) -> bool:
         """Whether there is a look that claims something."""
         return bool(self.event) and self.verdict != Verdict.STALE
@@ -80,6 +86,12 @@ class Tile:
 def tile_id(location: str) -> str:
     """The element's id: codes may hold anything."""
     return "t" + hashlib.sha1(location.encode(), usedforsecurity=False).hexdigest()[:10]
+
+
+@lru_cache(4096)
+def camera_key(agent: str, camera: str) -> str:
+    """By which a rack's page knows a camera."""
+    return hashlib.sha1(f"{agent}/{camera}".encode(), usedforsecurity=False).hexdigest()[:6]
 
 
 def tiles_of(

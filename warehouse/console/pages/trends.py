@@ -28,7 +28,7 @@ from warehouse.report.aisles import aisle_of
 from warehouse.store.tables import alerts
 
 router = APIRouter()
-ENTRY = LocationEntry("/trends", N_("Trends"), Role.VIEWER, 50)
+ENTRY = LocationEntry("/trends", N_("Trends"), Role.VIEWER, 50, ("/precision",))
 DAYS = (7, 30, 90)
 MAX_ALERTS = 20_000
 """So many alerts are looked at, the latest: what is older isn't in the charts, and the page says so."""

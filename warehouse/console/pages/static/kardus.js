@@ -137,15 +137,22 @@
   });
 
   /* A picture that there is none of leaves its place empty. The picture of an event may come a moment after it. */
-  document.addEventListener("error", (event) => {
-    const picture = event.target;
+  function showMissing(picture) {
     if (picture.tagName !== "IMG" || picture.classList.contains("none")) return;
     const tries = Number(picture.dataset.tries ?? 0);
     if (tries < 2 && picture.src.includes("/crops/")) {
       picture.dataset.tries = tries + 1;
       setTimeout(() => { picture.src = picture.src.split("?")[0] + `?${tries + 1}`; }, 1500);
     } else picture.classList.add("none");
-  }, true);
+  }
+  document.addEventListener("error", (event) => showMissing(event.target), true);
+  for (const picture of document.images) {  // it was refused before this script ran
+    if (picture.loading !== "lazy" && picture.complete && !picture.naturalWidth) showMissing(picture);
+  }
+
+  /* On a phone the navigation is wider than the screen: where one is stands in it. */
+  const here = document.querySelector(".top nav [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - here.parentElement.clientWidth / 2 + here.offsetWidth / 2;
 
   window.kardus = { say, call, send, showAges, words, language };
 })();

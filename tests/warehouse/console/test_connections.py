@@ -1,0 +1,121 @@
+"""Nobody keeps others out: by connections that ask nothing, by requests that never end, by more streams than his."""
+
+import http.client
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.patience import PATIENCE_S
+from tests.publishers import Publisher
+from tests.warehouse.console.serving import Follower, console_over, listening
+from tests.warehouse.receiving.making import write
+from warehouse.console.context import Console
+from warehouse.console.people import add_person
+from warehouse.console.roles import Role
+from warehouse.console.sessions import begin_session
+from warehouse.console.tokens import make_token
+from warehouse.store.database import Database
+
+REQUEST_S = 0.3
+LONG = b"a" * 4000
+FORM = b"Content-Type: application/x-www-form-urlencoded"
+HEAD = b"POST /signin HTTP/1.1\r\nHost: here\r\n" + FORM + b"\r\nContent-Length: 500\r\n"
+SLOW = {
+    "nothing": b"",
+    "part of a head": b"GET / HTTP/1.1\r\nHos",
+    "a head a byte at a time": b"GET / HTTP/1.1\r\nX-Long: " + LONG,
+    "a body a byte at a time": HEAD + b"\r\n" + LONG[:499],
+}
+
+
+@pytest.fixture
+def port(file_database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A server that waits for a request no longer than a moment."""
+    monkeypatch.setattr("warehouse.console.connections.REQUEST_S", REQUEST_S)
+    with listening(console_over(file_database)) as found:
+        yield found
+
+
+def is_ended(found: socket.socket, sent: bytes) -> bool:
+    """Whether the server ends it, whatever is sent meanwhile."""
+    found.settimeout(0.02)
+    coming = iter(sent)
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s:
+        try:
+            if (byte := next(coming, None)) is not None:
+                found.send(bytes([byte]))
+            if not found.recv(10_000):
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_who_never_asks_a_whole_request_is_cut_off(port: int, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as found:
+        began_s = time.monotonic()
+        assert is_ended(found, SLOW[name])
+        assert time.monotonic() - began_s >= REQUEST_S
+    assert "a request failed" not in caplog.text
+
+
+def test_a_second_request_has_to_come_as_a_whole_too(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as found:
+        found.sendall(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert found.recv(10_000).startswith(b"HTTP/1.1 200")
+        assert is_ended(found, b"GET / HTTP/1.1\r\nX-Long: " + LONG)
+
+
+def test_a_stream_stays_open_and_a_connection_serves_again_and_again(port: int, file_database: Database) -> None:
+    follower = Follower(port, make_token(file_database, "follower", ["read"], None))
+    assert (ready := follower.next()) is not None
+    assert ready.event == "ready"
+    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    for _ in range(8):
+        time.sleep(REQUEST_S / 2)
+        asking.request("GET", "/healthz")
+        assert asking.getresponse().read() == b"ok\n"
+    write(file_database, Publisher().event())
+    assert (told := follower.next()) is not None
+    assert told.event == "event"
+    follower.close()
+    asking.close()
+
+
+def test_one_person_s_streams_and_one_token_s_leave_room_for_others(
+    file_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.console.feed.MAX_OWN", 2)
+    monkeypatch.setattr("warehouse.console.streaming.MAX_OWN", 2)
+    console = console_over(file_database)
+    with listening(console) as port:
+        ours, theirs = (_cookies(console, name) for name in ("Wati", "Sri"))
+        open_ = [_following(port, cookie) for cookie in (ours[0], ours[1], ours[0], theirs[0])]
+        assert [answer.status for _, answer in open_] == [200, 200, 503, 200]
+        assert b"Too many pages are open" in open_[2][1].read()
+        token, other = (make_token(file_database, name, ["read"], None) for name in ("a", "b"))
+        followers = [Follower(port, one) for one in (token, token, token, other)]
+        assert [one.answer.status for one in followers] == [200, 200, 503, 200]
+        for one in followers:
+            one.close()
+        for connection, answer in open_:
+            answer.close()
+            connection.close()
+
+
+def _cookies(console: Console, name: str) -> list[str]:
+    """Of two browsers of one person."""
+    person = add_person(console.database, name, Role.VIEWER.word, "")
+    return [begin_session(console.database, person) for _ in range(2)]
+
+
+def _following(port: int, cookie: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection.request("GET", "/live?view=racks", headers={"Cookie": f"kardus_session={cookie}"})
+    return connection, connection.getresponse()

@@ -1,0 +1,46 @@
+"""Connections of clients: one over which no whole request comes is ended, so that nobody keeps others out by waiting.
+
+The server itself ends what is idle after an answer; not what has never asked anything, nor what sends its request a
+byte at a time (slowloris).
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+REQUEST_S = 15.0
+"""A request comes as a whole within so long, or twice as long at most: its body has 64 KB at most."""
+
+
+class TimedConnection(H11Protocol):
+    """HTTP/1.1 as uvicorn speaks it."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _awaited: object = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin to look."""
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(REQUEST_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        awaited = self._unfinished()
+        if awaited is not None and awaited is self._awaited:
+            self.transport.abort()
+            return
+        self._awaited = awaited
+        self._timer = self.loop.call_later(REQUEST_S, self._look)
+
+    def _unfinished(self) -> object | None:
+        """What stands for the request that isn't here as a whole; None: one is being answered."""
+        cycle: Any = self.cycle
+        if cycle is None:
+            return self
+        return cycle if cycle.response_complete or cycle.more_body else None
