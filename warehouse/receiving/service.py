@@ -1,6 +1,7 @@
 """`kardus-wms receive`: runs a receiver as a service, with readiness and watchdog notifications for systemd."""
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -28,6 +29,8 @@ LEAVING = (
 )
 STATUS_INTERVAL_S = 10.0
 HEALTH_POLL_S = 0.5
+YOUNG_OBJECTS = 20_000
+"""Python looks for garbage after so many more objects: a transaction's messages make some thousands, and no cycles."""
 log = logging.getLogger("kardus.receiver")
 
 
@@ -55,6 +58,8 @@ def run_receiver(
         stack.enter_context(receiver)
         if health is not None:
             stack.enter_context(HealthPage(*health, lambda: report(receiver.status())))
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS)
         notify("READY=1")
         status_at_s = time.monotonic() + STATUS_INTERVAL_S
         while (

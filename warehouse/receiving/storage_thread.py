@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kardus.mqtt.connection import Incoming
+from kardus.mqtt.connection import Incoming, acknowledge_all
 from kardus.support.harmless import escaped
 from kardus.support.worker import Worker
 from warehouse.receiving.parsing import parse_message
@@ -86,8 +86,7 @@ class StorageThread(Worker):
             self._look_for_strays(batch, parsed)
             if not self._write(parsed):
                 return
-            for message in batch:
-                message.acknowledge()
+            acknowledge_all(batch)
 
     def _latest(self) -> datetime:
         """The present; a clock that was set back lets nothing appear to come from the future."""

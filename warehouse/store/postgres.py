@@ -43,6 +43,7 @@ _ONE_NOTES = text("SELECT pg_advisory_xact_lock(hashtext('kardus: one notes'))")
 """Until the transaction has ended: locks of rows alone leave out those that aren't there, or aren't chosen, yet."""
 _LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 SIZE_EVERY_S = 10.0
+_LOCK = select(meta.c.value).where(meta.c.key == LAST_NUMBER).with_for_update()
 _COPY = f"COPY events ({', '.join(column.name for column in events.columns)}) FROM STDIN"
 
 
@@ -122,7 +123,7 @@ class PostgresDatabase(Database):
         with contextlib.ExitStack() as failed:
             failed.callback(self._months.clear)  # a month that was made in it isn't there
             with self.engine.connect() as connection, connection.begin():
-                connection.execute(select(meta.c.value).where(meta.c.key == LAST_NUMBER).with_for_update())
+                connection.execute(_LOCK)
                 yield connection
             failed.pop_all()
 
