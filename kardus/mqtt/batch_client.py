@@ -3,8 +3,8 @@
     socket ─> as much as is there ─┬─> PUBLISH ─> on_messages, all that came together
                                    └─> other packets, and a PUBLISH that is none of the usual ─> paho
 
-paho takes four calls of the system for each message, decodes properties that nobody asks for, and makes a lock for each.
-So what is usual is taken out of the stream before paho sees it; paho keeps the connection, and judges what is wrong.
+paho makes four calls of the system for each message and a lock, and decodes properties that nobody asks for. So
+what is usual is taken out of the stream before paho sees it; paho keeps the connection, and judges what is wrong.
 """
 
 import time
@@ -38,9 +38,9 @@ class BatchClient(paho.Client):
     ends the connection. Nothing is acknowledged but by `acknowledge`.
     """
 
-    def __init__(self, *args: Any, on_messages: Callable[["BatchClient", list[Published]], None], **more: Any) -> None:
-        """As paho's; `on_messages` is called from the network's thread."""
-        super().__init__(*args, manual_ack=True, **more)
+    def __init__(self, on_messages: Callable[["BatchClient", list[Published]], None], **options: Any) -> None:
+        """`on_messages` is called from the network's thread; `options`: as paho's."""
+        super().__init__(manual_ack=True, **options)
         self._on_messages = on_messages
         self._came, self._left = bytearray(), bytearray()
         """What isn't a whole packet yet, and whole packets that paho has to read."""

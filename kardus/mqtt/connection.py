@@ -51,7 +51,8 @@ def _nothing(*_: object) -> None:
     pass
 
 
-class Puback(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Puback:
     """Acknowledges a message when it is called: over the connection that it came by, or not at all."""
 
     client: BatchClient
@@ -77,7 +78,7 @@ class Incoming(NamedTuple):
 
 
 def acknowledge_all(messages: Iterable[Incoming]) -> None:
-    """Acknowledge each, those of one connection in one piece: a call of the system for each costs more than all else."""
+    """Acknowledge each, those of one connection in one piece: each piece wakes the network's thread."""
     together: dict[BatchClient, list[int]] = {}
     for message in messages:
         if isinstance(message.acknowledge, Puback):
@@ -305,7 +306,7 @@ class Connection:
             "reconnect_on_failure": False,
         }
         by_hand = self._options.manual_ack
-        client = BatchClient(on_messages=self._on_messages, **words) if by_hand else paho.Client(**words)
+        client = BatchClient(self._on_messages, **words) if by_hand else paho.Client(**words)
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         if self._options.will:
@@ -364,7 +365,7 @@ class Connection:
     def _on_messages(self, client: BatchClient, messages: list[Published]) -> None:
         self.received += len(messages)
         for topic, payload, retained, number in messages:
-            acknowledge = Puback(client, number) if number else _nothing
+            acknowledge: Callable[[], object] = Puback(client, number) if number else _nothing
             self._handlers.on_message(Incoming(topic, payload, retained, acknowledge=acknowledge))
 
     def _on_subscribe(

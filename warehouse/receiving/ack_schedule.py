@@ -14,8 +14,8 @@ REPEAT_AFTER_S = 30.0
 MAX_AT_ONCE, REST_S = 100, 0.5
 """Where more are due, the others wait so long: to store a backlog of many agents comes first, and each is told of more
 events at a time."""
-MAX_RESTS = 60
-"""So often at most: an agent sends again what isn't acknowledged within a minute."""
+MAX_WAIT_S = 20.0
+"""But no longer than this: an agent sends again what isn't acknowledged within a minute."""
 
 
 class AckSchedule:
@@ -65,7 +65,7 @@ class AckSchedule:
         if now_s < self._resting_until_s:
             return []
         due = [epoch for epoch, at_s in self._due.items() if at_s <= now_s]
-        most = max(MAX_AT_ONCE, len(due) // MAX_RESTS)
+        most = max(MAX_AT_ONCE, sum(self._due[epoch] <= now_s - MAX_WAIT_S for epoch in due))
         if len(due) <= most or math.isinf(now_s):
             return due
         self._resting_until_s = now_s + REST_S

@@ -354,11 +354,17 @@ def _taken_out(dialect: str) -> Delete:
 @cache
 def _put_in(dialect: str) -> Insert:
     new = given_later(dialect, PLACE)
-    adding = (postgresql if dialect == "postgresql" else sqlite).insert(ranges).from_select(
-        ["epoch", "kind", "first", "last"],
-        select(new.c.epoch, new.c.kind, new.c.first, new.c.last).where(literal(1) == 1),  # SQLite's grammar
+    adding = (
+        (postgresql if dialect == "postgresql" else sqlite)
+        .insert(ranges)
+        .from_select(
+            ["epoch", "kind", "first", "last"],
+            select(new.c.epoch, new.c.kind, new.c.first, new.c.last).where(literal(1) == 1),  # SQLite's grammar
+        )
     )
-    return adding.on_conflict_do_update(index_elements=["epoch", "kind", "first"], set_={"last": adding.excluded.last})
+    keys, changed = ["epoch", "kind", "first"], {"last": adding.excluded.last}
+    statement: Insert = adding.on_conflict_do_update(index_elements=keys, set_=changed)
+    return statement
 
 
 def _next(number: int, kind: str, reached: int) -> Select[int]:
