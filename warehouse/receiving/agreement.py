@@ -53,7 +53,7 @@ def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelop
         ValueError: it is of another kind or subject than its topic, or of a time that is still far off, or that no
             clock shows.
     """
-    if envelope.source not in _sources(topics):
+    if envelope.source not in _sources(topics.site, topics.agent):
         raise OtherAgentError(f"source: the message is of '{envelope.source}', its topic of '/{topics.base}'")
     if envelope.type != _TYPES[kind]:
         raise ValueError(f"type: '{envelope.type}' doesn't belong on a topic '{kind}': that is for '{_TYPES[kind]}'")
@@ -74,8 +74,9 @@ def require_agreement(topics: Topics, kind: str, subject: str, envelope: Envelop
 
 
 @lru_cache(maxsize=4096)  # few agents say much
-def _sources(topics: Topics) -> tuple[str, ...]:
+def _sources(site: str, agent: str) -> tuple[str, ...]:
     """How an agent names itself; the last two: in earlier versions."""
+    topics = Topics(site, agent)
     return source_of(topics), f"/{topics.base}", topics.base
 
 
