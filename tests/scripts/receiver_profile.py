@@ -2,9 +2,9 @@
 
     python -m tests.scripts.receiver_profile [ROUNDS] [--events N] [--before COMMIT]
 
-As in [receiver](../benchmarks/receiver.py) the events of 1,000 agents wait in the broker. The receiver runs in a process
-of its own that reads the clocks of its threads: when the first events are stored, when all are, and when it has stopped
-after that, so that every agent has its acknowledgement. With --before, an earlier commit's receiver does the same in turn.
+As in tests/benchmarks/receiver.py the events of 1,000 agents wait in the broker. The receiver runs in a process of its
+own that reads the clocks of its threads: when the first events are stored, when all are, and when it has stopped after
+that, so that every agent has its acknowledgement. With --before, an earlier commit's receiver does the same in turn.
 """
 
 import argparse
@@ -57,8 +57,8 @@ def _clocks() -> Costs:
 
 def measure(tree: Path, messages: list[tuple[str, bytes]]) -> Costs:
     """One round of a source."""
-    from kardus.mqtt.client import MqttClient  # noqa: PLC0415 - what receives needs only its own source
-    from tests.brokers import Mosquitto  # noqa: PLC0415
+    from kardus.mqtt.client import MqttClient
+    from tests.brokers import Mosquitto
 
     with tempfile.TemporaryDirectory() as work:
         broker = Mosquitto(Path(work) / "broker", "max_queued_messages 0\n")
@@ -80,8 +80,8 @@ def measure(tree: Path, messages: list[tuple[str, bytes]]) -> Costs:
 
 def main(rounds: int, before: str, events: int) -> None:
     """Measure, and print the medians."""
-    from tests.benchmarks.receiver import AGENTS, ROOT, _tree  # noqa: PLC0415 - as above
-    from tests.publishers import Publisher  # noqa: PLC0415
+    from tests.benchmarks.receiver import AGENTS, ROOT, _tree
+    from tests.publishers import Publisher
 
     agents = [Publisher(f"box-{n:04d}") for n in range(AGENTS)]
     messages = [agents[n % AGENTS].event(f"A-{n % 15:02d}-1") for n in range(events)]

@@ -77,7 +77,7 @@ def run_receiver(
 
 @contextlib.contextmanager
 def collecting_seldom() -> Iterator[None]:
-    """What is there stays, and garbage in cycles is looked for rarely: that was a tenth of an event's processor time."""
+    """What is there stays, and garbage in cycles is looked for rarely: else it is a tenth of what an event costs."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, *before[1:])
