@@ -21,7 +21,7 @@ _MAX_LENGTH_SHIFT = 28
 """A length has four bytes of seven bits at most (MQTT 5, 1.5.5)."""
 
 
-class Published(NamedTuple):
+class PublishPacket(NamedTuple):
     """A message as the broker sent it."""
 
     topic: str
@@ -38,7 +38,7 @@ class BatchClient(paho.Client):
     ends the connection. Nothing is acknowledged but by `acknowledge`.
     """
 
-    def __init__(self, on_messages: Callable[["BatchClient", list[Published]], None], **options: Any) -> None:
+    def __init__(self, on_messages: Callable[["BatchClient", list[PublishPacket]], None], **options: Any) -> None:
         """`on_messages` is called from the network's thread; `options`: as paho's."""
         super().__init__(manual_ack=True, **options)
         self._on_messages = on_messages
@@ -109,7 +109,7 @@ def whole_packets(view: memoryview) -> Iterator[tuple[int, int, int]]:
         start = end
 
 
-def read_publish(view: memoryview, start: int, body: int, end: int, *, is_5: bool) -> Published | None:
+def read_publish(view: memoryview, start: int, body: int, end: int, *, is_5: bool) -> PublishPacket | None:
     """A PUBLISH with QoS 0 or 1; None: another packet, or one that isn't in order."""
     first = view[start]
     qos = first >> 1 & 3
@@ -123,7 +123,7 @@ def read_publish(view: memoryview, start: int, body: int, end: int, *, is_5: boo
     except (IndexError, ValueError):
         return None
     in_order = at <= end and topic and (number or not qos)
-    return Published(topic, bytes(view[at:end]), bool(first & 1), number) if in_order else None
+    return PublishPacket(topic, bytes(view[at:end]), bool(first & 1), number) if in_order else None
 
 
 def _behind_properties(view: memoryview, at: int) -> int:

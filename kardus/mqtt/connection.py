@@ -20,7 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from kardus.mqtt.batch_client import BatchClient, Published
+from kardus.mqtt.batch_client import BatchClient, PublishPacket
 from kardus.mqtt.content_type import content_type
 from kardus.mqtt.limits import BrokerLimits, limits_of
 from kardus.mqtt.reasons import GIVEN_UP, Ending, ending, refusal
@@ -362,7 +362,7 @@ class Connection:
             )
         )
 
-    def _on_messages(self, client: BatchClient, messages: list[Published]) -> None:
+    def _on_messages(self, client: BatchClient, messages: list[PublishPacket]) -> None:
         self.received += len(messages)
         for topic, payload, retained, number in messages:
             acknowledge: Callable[[], object] = Puback(client, number) if number else _nothing

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from kardus.mqtt.batch_client import BatchClient, Published, read_publish, whole_packets
+from kardus.mqtt.batch_client import BatchClient, PublishPacket, read_publish, whole_packets
 from kardus.mqtt.connection import Handlers, Incoming, Options, Puback, acknowledge_all
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
@@ -26,7 +26,7 @@ def _length(number: int) -> bytes:
     return bytes([low | 128]) + _length(more) if more else bytes([low])
 
 
-def _packet(message: Published, properties: bytes | None = b"", *, qos: int | None = None) -> bytes:
+def _packet(message: PublishPacket, properties: bytes | None = b"", *, qos: int | None = None) -> bytes:
     """PUBLISH; properties of None: MQTT 3.1.1."""
     topic, qos = message.topic.encode(), min(message.number, 1) if qos is None else qos
     body = len(topic).to_bytes(2, "big") + topic + (message.number.to_bytes(2, "big") if qos else b"")
@@ -69,7 +69,7 @@ class _Socket:
 @given(
     messages=st.lists(
         st.builds(
-            Published,
+            PublishPacket,
             st.text(min_size=1, max_size=200),
             st.binary(max_size=300),
             st.booleans(),
@@ -81,7 +81,7 @@ class _Socket:
     more=st.sampled_from([None, b"", b"\x03\x00\x04json", b"\x26\x00\x01a\x00\x96" + b"x" * 150]),
 )
 def test_messages_come_whole_and_in_order_wherever_the_stream_is_cut(
-    messages: list[Published], cuts: list[int], more: bytes | None
+    messages: list[PublishPacket], cuts: list[int], more: bytes | None
 ) -> None:
     stream = b"".join(_packet(message, more) + OTHER[number % 2] for number, message in enumerate(messages))
     pieces: list[bytes] = []
@@ -97,7 +97,7 @@ def test_messages_come_whole_and_in_order_wherever_the_stream_is_cut(
 
 
 def test_what_came_together_is_read_by_one_call_of_the_system_and_given_together() -> None:
-    messages = [Published(f"in/{number}", b"1", retained=False, number=number) for number in range(1, 101)]
+    messages = [PublishPacket(f"in/{number}", b"1", retained=False, number=number) for number in range(1, 101)]
     client, came = _client([b"".join(OTHER[0] + _packet(message) for message in messages)])
     client.loop_read()
     assert came == [messages]
@@ -165,7 +165,9 @@ def test_every_message_is_acknowledged_also_one_whose_topic_is_no_text() -> None
     """The broker would wait for that for good, and send one less of the others at a time."""
     acknowledged: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     came: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
-    sent = b"".join(_packet(Published(f"in/{number}", b"x", retained=False, number=number)) for number in range(1, 301))
+    sent = b"".join(
+        _packet(PublishPacket(f"in/{number}", b"x", retained=False, number=number)) for number in range(1, 301)
+    )
     strange = b"\x32\x08\x00\x02\xff\xfe\xff\xff\x00!"
 
     def answer(kind: int, body: bytes) -> bytes:
