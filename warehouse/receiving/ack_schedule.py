@@ -66,7 +66,7 @@ class AckSchedule:
             return []
         due = [epoch for epoch, at_s in self._due.items() if at_s <= now_s]
         most = max(MAX_AT_ONCE, sum(self._due[epoch] <= now_s - MAX_WAIT_S for epoch in due))
-        if len(due) <= most or math.isinf(now_s):
+        if len(due) <= most:
             return due
         self._resting_until_s = now_s + REST_S
         return heapq.nsmallest(most, due, key=self._due.__getitem__)

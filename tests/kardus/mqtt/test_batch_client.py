@@ -178,9 +178,11 @@ def test_every_message_is_acknowledged_also_one_whose_topic_is_no_text() -> None
     with ScriptedBroker(answer) as broker:
         session = MqttSession(BrokerSettings("127.0.0.1", broker.port), "box", options=Options(manual_ack=True))
         session.start(Handlers(on_message=came.put))
-        messages = [came.get(timeout=WAIT_S) for _ in range(301)]
-        acknowledge_all(messages)
-        numbers = [int.from_bytes(acknowledged.get(timeout=WAIT_S)[:2], "big") for _ in range(301)]
-        session.stop()
+        try:
+            messages = [came.get(timeout=WAIT_S) for _ in range(301)]
+            acknowledge_all(messages)
+            numbers = [int.from_bytes(acknowledged.get(timeout=WAIT_S)[:2], "big") for _ in range(301)]
+        finally:
+            session.stop()
     assert sorted(numbers) == [*range(1, 301), 0xFFFF]
     assert [message.topic for message in messages] == [*(f"in/{number}" for number in range(1, 301)), ""]
