@@ -10,7 +10,9 @@ from pydantic import AfterValidator, Field
 from kardus.contract.base import MAX_INTEGER, Record
 
 MAX_SEQUENCE = MAX_INTEGER
-EpochId = Annotated[str, Field(min_length=1, max_length=100)]
+MAX_EPOCH = 100
+"""Characters of an epoch's name."""
+EpochId = Annotated[str, Field(min_length=1, max_length=MAX_EPOCH)]
 
 _Sequence = Annotated[int, Field(ge=1, le=MAX_SEQUENCE, strict=True)]
 

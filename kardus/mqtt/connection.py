@@ -10,7 +10,7 @@ import functools
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from kardus.mqtt.batch_client import BatchClient, PublishPacket
 from kardus.mqtt.content_type import content_type
 from kardus.mqtt.limits import BrokerLimits, limits_of
 from kardus.mqtt.reasons import GIVEN_UP, Ending, ending, refusal
@@ -50,19 +51,42 @@ def _nothing(*_: object) -> None:
     pass
 
 
-@dataclass(frozen=True)
-class Incoming:
+@dataclass(frozen=True, slots=True)
+class Puback:
+    """Acknowledges a message when it is called: over the connection that it came by, or not at all."""
+
+    client: BatchClient
+    number: int
+
+    def __call__(self) -> None:
+        """Send PUBACK."""
+        self.client.acknowledge([self.number])
+
+
+class Incoming(NamedTuple):
     """A message from the broker."""
 
     topic: str
     payload: bytes
     retained: bool = False
     response_topic: str = ""
-    """Where the sender wants its answer (MQTT 5)."""
+    """Where the sender wants its answer (MQTT 5); with manual acknowledgement it isn't read."""
     correlation: bytes = b""
-    """What the answer has to carry."""
+    """What the answer has to carry; likewise."""
     acknowledge: Callable[[], object] = _nothing
     """With manual acknowledgement: PUBACK, over the connection that the message came by or not at all."""
+
+
+def acknowledge_all(messages: Iterable[Incoming]) -> None:
+    """Acknowledge each, those of one connection in one piece: each piece wakes the network's thread."""
+    together: dict[BatchClient, list[int]] = {}
+    for message in messages:
+        if isinstance(message.acknowledge, Puback):
+            together.setdefault(message.acknowledge.client, []).append(message.acknowledge.number)
+        else:
+            message.acknowledge()
+    for client, numbers in together.items():
+        client.acknowledge(numbers)
 
 
 @dataclass(frozen=True)
@@ -263,29 +287,26 @@ class Connection:
         return {"clean_start": self._clean_start, "properties": self._properties(PacketTypes.CONNECT, **more)}
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool, **more: Any) -> paho.MQTTMessageInfo:
-        properties = self._properties(PacketTypes.PUBLISH, ContentType=content_type(payload), **more)
+        kind = content_type(payload)
+        plain = self.version == "5" and not more
+        properties = _of_type(kind) if plain else self._properties(PacketTypes.PUBLISH, ContentType=kind, **more)
         return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
 
     def _properties(self, kind: int, **values: Any) -> Properties | None:
         """Properties of a packet, without those that are empty texts; None in MQTT 3.1.1, which has none."""
-        if self.version != "5":
-            return None
-        properties = Properties(kind)  # type: ignore[no-untyped-call]
-        for name, value in values.items():
-            if value != "":
-                setattr(properties, name, value)
-        return properties
+        return _properties_of(kind, **values) if self.version == "5" else None
 
     def _new_client(self, client_id: str) -> paho.Client:
         is_5 = self.version == "5"
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=MQTTProtocolVersion.MQTTv5 if is_5 else MQTTProtocolVersion.MQTTv311,
-            clean_session=None if is_5 else not self._options.persistent,
-            reconnect_on_failure=False,
-            manual_ack=self._options.manual_ack,
-        )
+        words: dict[str, Any] = {
+            "callback_api_version": CallbackAPIVersion.VERSION2,
+            "client_id": client_id,
+            "protocol": MQTTProtocolVersion.MQTTv5 if is_5 else MQTTProtocolVersion.MQTTv311,
+            "clean_session": None if is_5 else not self._options.persistent,
+            "reconnect_on_failure": False,
+        }
+        by_hand = self._options.manual_ack
+        client = BatchClient(self._on_messages, **words) if by_hand else paho.Client(**words)
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         if self._options.will:
@@ -341,6 +362,12 @@ class Connection:
             )
         )
 
+    def _on_messages(self, client: BatchClient, messages: list[PublishPacket]) -> None:
+        self.received += len(messages)
+        for topic, payload, retained, number in messages:
+            acknowledge: Callable[[], object] = Puback(client, number) if number else _nothing
+            self._handlers.on_message(Incoming(topic, payload, retained, acknowledge=acknowledge))
+
     def _on_subscribe(
         self, _client: paho.Client, _data: Any, number: int, reasons: list[ReasonCode], more: Properties | None
     ) -> None:
@@ -356,6 +383,20 @@ class Connection:
         self._handlers.on_acknowledged(
             PublishToken(self.number, number), refusal(reason, more) if reason.is_failure else ""
         )
+
+
+def _properties_of(kind: int, **values: Any) -> Properties:
+    properties = Properties(kind)  # type: ignore[no-untyped-call]
+    for name, value in values.items():
+        if value != "":
+            setattr(properties, name, value)
+    return properties
+
+
+@functools.cache
+def _of_type(media_type: str) -> Properties:
+    """A message's properties where it has no others: paho only reads them, and takes long to make them."""
+    return _properties_of(PacketTypes.PUBLISH, ContentType=media_type)
 
 
 def _send_at_once(_client: object, _userdata: object, opened: Any) -> None:

@@ -1,6 +1,7 @@
 """Parses and validates agents' messages. Never raises: a message that doesn't fit becomes a dead letter."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field, ValidationError
@@ -8,7 +9,7 @@ from pydantic import Field, ValidationError
 from kardus.contract.base import MAX_COUNT, AgentCount, Record
 from kardus.contract.messages import AgentStatus, CameraHealth, Coverage, Envelope, LocationEvent, LocationState
 from kardus.contract.model_status import ModelStatus
-from kardus.contract.receipts import EpochId, Lost
+from kardus.contract.receipts import MAX_EPOCH, EpochId, Lost
 from kardus.contract.topics import ROOT, Topics, is_id, location_code, location_level
 from warehouse.receiving.agreement import OtherAgentError, require_agreement
 from warehouse.store.json_texts import once_written, plain_text, without_nul
@@ -27,6 +28,7 @@ MAX_MESSAGE_BYTES = 1_000_000
 MAX_PICTURE_BYTES = 4_000_000
 JPEG_MAGIC = b"\xff\xd8"
 """The first bytes of every JPEG."""
+_EVENT = Envelope[LocationEvent]
 _RETAINED_TYPES: dict[
     str,
     type[
@@ -92,8 +94,9 @@ def _parse_topic(topics: Topics, rest: list[str], payload: bytes, now: datetime)
 
 
 def _parse_event(topics: Topics, location: str, payload: bytes, now: datetime) -> EventMessage:
-    envelope = Envelope[LocationEvent].model_validate_json(_checked_size(payload))
-    _EventPosition(epoch=envelope.data.epoch, sequence=envelope.data.sequence)
+    envelope = _EVENT.model_validate_json(_checked_size(payload))
+    if not 0 < len(envelope.data.epoch) <= MAX_EPOCH:  # all else is as an event has it: to look costs a tenth of that
+        _EventPosition(epoch=envelope.data.epoch, sequence=envelope.data.sequence)
     require_agreement(topics, "events", location, envelope, now)
     return EventMessage(topics.events(location), topics.agent, envelope, plain_text(payload))
 
@@ -125,6 +128,7 @@ def _parse_lost(topics: Topics, payload: bytes, now: datetime) -> LostMessage:
     return LostMessage(topics.agent, envelope.data)
 
 
+@lru_cache(maxsize=4096)  # few agents say much
 def _require_name(agent: str) -> None:
     if not is_id(agent):
         raise ValueError(f"'{agent}' in the topic is no agent's name")

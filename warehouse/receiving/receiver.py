@@ -25,7 +25,7 @@ from warehouse.receiving.ack_schedule import AckSchedule
 from warehouse.receiving.completeness import Completeness
 from warehouse.receiving.heard import Heard
 from warehouse.receiving.resend_requests import resend_requests_due
-from warehouse.receiving.storage_thread import TRANSACTION_EVENTS, StorageThread
+from warehouse.receiving.storage_thread import IN_FLIGHT, StorageThread
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
 from warehouse.store.address import DatabaseAddress
 from warehouse.store.database import StoreError
@@ -100,7 +100,7 @@ def _session_options(settings: ReceiverSettings) -> Options:
     return Options(
         persistent=True,
         expiry_s=min(int(settings.session_days * 86_400), 2**32 - 2),  # the largest number would mean: for ever
-        receive_maximum=TRANSACTION_EVENTS,
+        receive_maximum=IN_FLIGHT,
         manual_ack=True,
         shared=bool(settings.group),
     )

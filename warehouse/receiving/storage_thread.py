@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kardus.mqtt.connection import Incoming
+from kardus.mqtt.connection import Incoming, acknowledge_all
 from kardus.support.harmless import escaped
 from kardus.support.worker import Worker
 from warehouse.receiving.parsing import parse_message
@@ -15,7 +15,10 @@ from warehouse.store.records import DeadLetter, EventMessage, ParsedMessage
 from warehouse.store.writer import StoreWriter, WriteResult
 
 TRANSACTION_EVENTS = 500
-"""What one transaction takes at most; the broker (MQTT 5) sends no more before the first of them is acknowledged."""
+"""What one transaction takes at most."""
+IN_FLIGHT = 2 * TRANSACTION_EVENTS
+"""The broker (MQTT 5) sends no more before the first of them is acknowledged: while one transaction's are stored, the
+next one's come."""
 QUEUE_SIZE = 10_000
 """Messages held in memory; when the queue is full, the broker waits."""
 QUEUE_POLL_S = 0.2
@@ -58,7 +61,7 @@ class StorageThread(Worker):
         self._site = site
         self._store = store
         self._on_stored = on_stored
-        self._queue: queue.Queue[Incoming] = queue.Queue(QUEUE_SIZE)
+        self._queue: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._now = store.newest() or datetime.now(UTC)
         self.counts = ReceiverCounts()
         self.problem = ""
@@ -72,12 +75,10 @@ class StorageThread(Worker):
 
     def take(self, message: Incoming) -> None:
         """Queue a message, from paho's thread. Blocks while the queue is full, so that the broker waits too."""
-        while not self._stopping.is_set():
-            try:
-                self._queue.put(message, timeout=QUEUE_POLL_S)
-            except queue.Full:
-                continue
-            return
+        while self._queue.qsize() >= QUEUE_SIZE and not self._stopping.wait(QUEUE_POLL_S):
+            pass
+        if not self._stopping.is_set():
+            self._queue.put(message)
 
     def _run(self) -> None:
         while batch := self._next_batch():
@@ -86,8 +87,7 @@ class StorageThread(Worker):
             self._look_for_strays(batch, parsed)
             if not self._write(parsed):
                 return
-            for message in batch:
-                message.acknowledge()
+            acknowledge_all(batch)
 
     def _latest(self) -> datetime:
         """The present; a clock that was set back lets nothing appear to come from the future."""

@@ -23,6 +23,8 @@ from warehouse.store.tables import meta
 
 LAST_NUMBER = "last_number"
 """The key of the number that the last event got."""
+_TAKEN = select(meta.c.value).where(meta.c.key == LAST_NUMBER)
+_TAKE = update(meta).where(meta.c.key == LAST_NUMBER).values(value=bindparam("last"))
 EventRow = tuple[int, str, str, str, int, str, str, datetime, datetime, str | None, str]
 """A row of `events`, in the order of its columns."""
 
@@ -90,12 +92,9 @@ class Database(abc.ABC):
 
     def take_numbers(self, connection: Connection, count: int) -> int:
         """The first of so many new numbers for events, in a writing transaction."""
-        last = int(connection.execute(select(meta.c.value).where(meta.c.key == LAST_NUMBER)).scalar_one())
+        last = int(connection.execute(_TAKEN).scalar_one())
         if count:
-            connection.execute(
-                update(meta).where(meta.c.key == LAST_NUMBER).values(value=bindparam("last")),
-                {"last": str(last + count)},
-            )
+            connection.execute(_TAKE, {"last": str(last + count)})
         return last + 1
 
     @abc.abstractmethod

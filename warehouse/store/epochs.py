@@ -11,12 +11,17 @@ A batch costs a fixed number of statements, however many agents its events are o
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Delete,
+    Insert,
     Select,
     Text,
+    Update,
     and_,
     delete,
     func,
@@ -34,7 +39,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kardus.contract.base import MAX_INTEGER
 from kardus.contract.ranges import Range, gaps, merged
 from warehouse.store.epoch_order import is_later, is_outdated
-from warehouse.store.rowsets import PLACE, given
+from warehouse.store.rowsets import PLACE, given, given_later, rows_given
 from warehouse.store.tables import epochs, ranges
 
 AgentEpoch = tuple[str, str]
@@ -67,7 +72,21 @@ class Known:
 def look_up(connection: Connection, spans: Mapping[AgentEpoch, Range]) -> dict[AgentEpoch, Known]:
     """What is known of these epochs; one that is new isn't in it."""
     rows = [(*name, max(first - 1, 0), min(last + 1, MAX_INTEGER)) for name, (first, last) in spans.items()]
-    span = given(connection, _SPAN, rows)
+    told = connection.execute(_ranges_beside(connection.dialect.name), rows_given(rows))
+    found: dict[AgentEpoch, Known] = {}
+    for agent, epoch, number, highest, contiguous_to, forgotten, kind, first, last in told.all():
+        known = found.get((agent, epoch))
+        if known is None:
+            known = found[agent, epoch] = Known(number, highest, contiguous_to, bool(forgotten))
+        if first is not None:
+            known.places.setdefault(kind, []).append((first, last))
+    return found
+
+
+@cache
+def _ranges_beside(dialect: str) -> Select[Any]:
+    """Of each given epoch and kind the ranges that a span overlaps or lies beside."""
+    span = given_later(dialect, _SPAN)
     kinds = union_all(*(select(literal_column(f"'{kind}'", Text).label("kind")) for kind in KINDS)).subquery("kinds")
     before = ranges.alias()
     nearest = (
@@ -83,20 +102,12 @@ def look_up(connection: Connection, spans: Mapping[AgentEpoch, Range]) -> dict[A
         ranges.c.last >= span.c.first,
     )
     of_epoch = and_(epochs.c.agent == span.c.agent, epochs.c.epoch == span.c.epoch)
-    chosen = (
+    return (
         select(*(epochs.c[name] for name in ("agent", "epoch", "number", "highest", "contiguous_to", "forgotten")))
         .add_columns(kinds.c.kind, ranges.c.first, ranges.c.last)
         .select_from(span.join(epochs, of_epoch).join(kinds, literal_column("1 = 1")).outerjoin(ranges, beside))
         .where(or_(kinds.c.kind == literal_column(f"'{STORED}'"), ranges.c.first.is_not(None)))
     )
-    found: dict[AgentEpoch, Known] = {}
-    for agent, epoch, number, highest, contiguous_to, forgotten, kind, first, last in connection.execute(chosen).all():
-        known = found.get((agent, epoch))
-        if known is None:
-            known = found[agent, epoch] = Known(number, highest, contiguous_to, bool(forgotten))
-        if first is not None:
-            known.places.setdefault(kind, []).append((first, last))
-    return found
 
 
 def numbers_of(connection: Connection, names: Iterable[AgentEpoch]) -> dict[AgentEpoch, tuple[int, bool]]:
@@ -154,16 +165,17 @@ def add_covered(
     changed: list[tuple[int, int, int]] = []
     further: dict[int, int] = {}
     for name, places in covered.items():
-        epoch = known[name]
+        epoch, last = known[name], spans[name][1]
         before = epoch.places.get(kind, [])
         after = epoch.places[kind] = merged([*before, *places])
-        firsts = [first for first, _ in after]
-        gone += [(epoch.number, kind, *place) for place in before if place[0] not in firsts]
-        whole += [(epoch.number, kind, *place) for place in after if place not in before]
-        highest, reached = max(epoch.highest, spans[name][1]), _reached_in(epoch)
-        if (highest, reached, False) != (epoch.highest, epoch.contiguous_to, epoch.forgotten):
+        if after != before:
+            firsts = {first for first, _ in after}
+            gone += [(epoch.number, kind, *place) for place in before if place[0] not in firsts]
+            whole += [(epoch.number, kind, *place) for place in after if place not in before]
+        highest, reached = max(epoch.highest, last), _reached_in(epoch)
+        if highest != epoch.highest or reached != epoch.contiguous_to or epoch.forgotten:
             changed.append((epoch.number, highest, reached))
-        if reached > max(epoch.contiguous_to, spans[name][1]):
+        if reached > max(epoch.contiguous_to, last):
             further[epoch.number] = reached  # what was behind the span isn't known
     _replace(connection, gone, whole)
     _update(connection, changed)
@@ -175,6 +187,8 @@ def add_covered(
 def span_of(places: Iterable[Range]) -> Range:
     """From the first to the last; (0, 0) of nothing."""
     ends = list(places)
+    if len(ends) == 1:
+        return ends[0]
     return (min(first for first, _ in ends), max(last for _, last in ends)) if ends else (0, 0)
 
 
@@ -279,9 +293,14 @@ def _reached_in(epoch: Known) -> int:
 def _update(connection: Connection, changed: Sequence[tuple[int, int, int]]) -> None:
     """Number, highest and contiguous_to of epochs that aren't forgotten any more."""
     if changed:
-        new = given(connection, {"number": BigInteger, "highest": BigInteger, "reached": BigInteger}, changed)
-        values = {"highest": new.c.highest, "contiguous_to": new.c.reached, "forgotten": 0}
-        connection.execute(update(epochs).where(epochs.c.number == new.c.number).values(values))
+        connection.execute(_further(connection.dialect.name), rows_given(changed))
+
+
+@cache
+def _further(dialect: str) -> Update:
+    new = given_later(dialect, {"number": BigInteger, "highest": BigInteger, "reached": BigInteger})
+    values = {"highest": new.c.highest, "contiguous_to": new.c.reached, "forgotten": 0}
+    return update(epochs).where(epochs.c.number == new.c.number).values(values)
 
 
 def _touched(connection: Connection, places: Sequence[ReachedSequence]) -> dict[int, list[Range]]:
@@ -320,19 +339,32 @@ def _touched(connection: Connection, places: Sequence[ReachedSequence]) -> dict[
 
 def _replace(connection: Connection, gone: Sequence[ReachedSequence], whole: Sequence[ReachedSequence]) -> None:
     if gone:
-        old = given(connection, PLACE, gone)
-        key = tuple_(ranges.c.epoch, ranges.c.kind, ranges.c.first)
-        connection.execute(delete(ranges).where(key.in_(select(old.c.epoch, old.c.kind, old.c.first))))
+        connection.execute(_taken_out(connection.dialect.name), rows_given(gone))
     if whole:
-        new = given(connection, PLACE, whole)
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        adding = dialect.insert(ranges).from_select(
+        connection.execute(_put_in(connection.dialect.name), rows_given(whole))
+
+
+@cache
+def _taken_out(dialect: str) -> Delete:
+    old = given_later(dialect, PLACE)
+    key = tuple_(ranges.c.epoch, ranges.c.kind, ranges.c.first)
+    return delete(ranges).where(key.in_(select(old.c.epoch, old.c.kind, old.c.first)))
+
+
+@cache
+def _put_in(dialect: str) -> Insert:
+    new = given_later(dialect, PLACE)
+    adding = (
+        (postgresql if dialect == "postgresql" else sqlite)
+        .insert(ranges)
+        .from_select(
             ["epoch", "kind", "first", "last"],
             select(new.c.epoch, new.c.kind, new.c.first, new.c.last).where(literal(1) == 1),  # SQLite's grammar
         )
-        connection.execute(
-            adding.on_conflict_do_update(index_elements=["epoch", "kind", "first"], set_={"last": adding.excluded.last})
-        )
+    )
+    keys, changed = ["epoch", "kind", "first"], {"last": adding.excluded.last}
+    statement: Insert = adding.on_conflict_do_update(index_elements=keys, set_=changed)
+    return statement
 
 
 def _next(number: int, kind: str, reached: int) -> Select[int]:

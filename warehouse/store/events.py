@@ -8,8 +8,10 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, and_, delete, select
+from sqlalchemy import BigInteger, Connection, Select, Text, and_, delete, select
 
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.topics import ROOT, Topics
@@ -17,7 +19,7 @@ from warehouse.store.database import Database, EventRow
 from warehouse.store.epochs import AgentEpoch, Known
 from warehouse.store.pictures import PictureStore
 from warehouse.store.records import DeadLetter, EventMessage, PictureMessage
-from warehouse.store.rowsets import given
+from warehouse.store.rowsets import given, given_later, rows_given
 from warehouse.store.tables import dead_letters, events, pictures, present
 
 _POSITION = {"agent": Text, "epoch": Text, "sequence": BigInteger}
@@ -195,9 +197,14 @@ _Found = Iterable[tuple[str, str, str, int, str]]
 
 
 def _by_id(connection: Connection, ids: Collection[str]) -> _Found:
-    wanted = given(connection, {"id": Text}, [(id_,) for id_ in ids])
-    found = connection.execute(select(*_COLUMNS).select_from(wanted).join(events, events.c.id == wanted.c.id))
+    found = connection.execute(_of_ids(connection.dialect.name), rows_given((id_,) for id_ in ids))
     return (tuple(row) for row in found.all())
+
+
+@cache
+def _of_ids(dialect: str) -> Select[Any]:
+    wanted = given_later(dialect, {"id": Text})
+    return select(*_COLUMNS).select_from(wanted).join(events, events.c.id == wanted.c.id)
 
 
 def _by_position(connection: Connection, positions: Collection[Position]) -> _Found:
@@ -230,9 +237,7 @@ def _take_out_foreign(
 ) -> None:
     """Take out the row of a picture that came before its event, from another agent or location."""
     owners = {message.envelope.id: message for message in new}
-    wanted = given(connection, {"id": Text}, [(id_,) for id_ in owners])
-    chosen = select(pictures.c.event, pictures.c.agent, pictures.c.location, pictures.c.file).select_from(wanted)
-    rows = connection.execute(chosen.join(pictures, pictures.c.event == wanted.c.id))
+    rows = connection.execute(_pictures_of(connection.dialect.name), rows_given((id_,) for id_ in owners))
     for event, agent, location, file in rows.fetchall():
         message = owners[event]
         owner = (message.agent, message.envelope.data.location)
@@ -244,6 +249,13 @@ def _take_out_foreign(
             )
             found.files.append(file)
             connection.execute(delete(pictures).where(pictures.c.event == event))
+
+
+@cache
+def _pictures_of(dialect: str) -> Select[Any]:
+    wanted = given_later(dialect, {"id": Text})
+    chosen = select(pictures.c.event, pictures.c.agent, pictures.c.location, pictures.c.file).select_from(wanted)
+    return chosen.join(pictures, pictures.c.event == wanted.c.id)
 
 
 def _picture_letter(picture: PictureMessage, owner: tuple[str, str]) -> DeadLetter:

@@ -12,7 +12,6 @@ from pydantic_core import from_json, to_json
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands for U+0000, as in HTML and in CommonMark."""
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-_NO_JSON = re.compile(rb"NaN|Infinity")
 
 
 def without_nul(payload: bytes) -> bytes:
@@ -36,4 +35,4 @@ def once_written(payload: bytes) -> str:
 
 def plain_text(payload: bytes) -> str:
     """The text as it came, unless there may be something in it that is no JSON. A search: it costs next to nothing."""
-    return once_written(payload) if _NO_JSON.search(payload) else payload.decode()
+    return once_written(payload) if b"NaN" in payload or b"Infinity" in payload else payload.decode()

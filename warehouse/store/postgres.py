@@ -49,6 +49,7 @@ _ONLY_READS = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotS
 """What a server that only reads answers; the second one, a standby that is asked for a transaction that may write."""
 _LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 SIZE_EVERY_S = 10.0
+_LOCK = select(meta.c.value).where(meta.c.key == LAST_NUMBER).with_for_update()
 _COPY = f"COPY events ({', '.join(column.name for column in events.columns)}) FROM STDIN"
 
 
@@ -128,7 +129,7 @@ class PostgresDatabase(Database):
         with contextlib.ExitStack() as failed:
             failed.callback(self._months.clear)  # a month that was made in it isn't there
             with self.engine.connect() as connection, connection.begin():
-                connection.execute(select(meta.c.value).where(meta.c.key == LAST_NUMBER).with_for_update())
+                connection.execute(_LOCK)
                 yield connection
             failed.pop_all()
 

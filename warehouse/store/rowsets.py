@@ -24,6 +24,7 @@ ColumnTypes = Mapping[str, type[TypeEngine[Any]]]
 """Names and types (Text or BigInteger) of the rows' columns."""
 PLACE: ColumnTypes = {"epoch": BigInteger, "kind": Text, "first": BigInteger, "last": BigInteger}
 """An epoch's number, a kind, and a range."""
+_LATER = "rows_given"
 
 
 def given(connection: Connection, columns: ColumnTypes, rows: Iterable[Sequence[object]]) -> Subquery:
@@ -31,9 +32,28 @@ def given(connection: Connection, columns: ColumnTypes, rows: Iterable[Sequence[
 
     They travel as one JSON text: SQLite counts a statement's values, and PostgreSQL plans it anew for each number.
     """
-    text = bindparam(None, json.dumps(list(rows), ensure_ascii=False), Text, unique=True)
-    is_server = connection.dialect.name == "postgresql"
-    if is_server:
+    return _table(connection.dialect.name, columns, bindparam(None, _text(rows), Text, unique=True))
+
+
+def given_later(dialect: str, columns: ColumnTypes) -> Subquery:
+    """The same in a statement that is made once for a dialect, since that takes longer than to run it.
+
+    Its rows come with each execution, as `rows_given`.
+    """
+    return _table(dialect, columns, bindparam(_LATER, type_=Text))
+
+
+def rows_given(rows: Iterable[Sequence[object]]) -> dict[str, str]:
+    """The rows of `given_later`, as the parameters of an execution."""
+    return {_LATER: _text(rows)}
+
+
+def _text(rows: Iterable[Sequence[object]]) -> str:
+    return json.dumps(list(rows), ensure_ascii=False)
+
+
+def _table(dialect: str, columns: ColumnTypes, text: ColumnElement[str]) -> Subquery:
+    if dialect == "postgresql":
         each = func.json_array_elements(cast(text, JSON)).table_valued("value", name="each_row")
         found = [
             cast(each.c.value.op("->>")(literal_column(str(place))), kind).label(name)

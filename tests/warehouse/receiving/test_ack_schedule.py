@@ -1,5 +1,6 @@
 """When an agent is acknowledged: soon, not too often, once more afterwards; and never what isn't stored."""
 
+import math
 import shutil
 import tempfile
 from itertools import pairwise
@@ -10,10 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import select
 
+from edge_agent.reporting.delivery import CONFIRMED_WITHIN_S
 from kardus.contract.receipts import Ack
 from tests.publishers import SITE, Message, Publisher
 from tests.warehouse.receiving.making import writer_of
-from warehouse.receiving.ack_schedule import MIN_ACK_INTERVAL_S, REPEAT_AFTER_S, AckSchedule
+from warehouse.receiving.ack_schedule import (
+    MAX_AT_ONCE,
+    MAX_WAIT_S,
+    MIN_ACK_INTERVAL_S,
+    REPEAT_AFTER_S,
+    REST_S,
+    AckSchedule,
+)
 from warehouse.receiving.parsing import parse_message
 from warehouse.store.epochs import AgentEpoch
 from warehouse.store.opening import open_database
@@ -50,6 +59,33 @@ def test_more_events_are_acknowledged_before_the_repetition_is_due() -> None:
     assert schedule.take_due(5) == [ONE]
     assert schedule.take_due(5 + REPEAT_AFTER_S - 1) == []
     assert schedule.take_due(5 + REPEAT_AFTER_S) == [ONE]
+
+
+def test_of_many_that_are_due_some_are_told_at_a_time_those_that_wait_longest_first() -> None:
+    schedule, names = AckSchedule(), [("box", str(number)) for number in range(250)]
+    for number, name in enumerate(names):
+        schedule.changed([name], number / 1000)
+    assert schedule.take_due(1) == names[:MAX_AT_ONCE]
+    schedule.changed(names[:1], 1)  # told already: it waits behind all others
+    assert schedule.take_due(1 + REST_S - 0.01) == []
+    assert schedule.take_due(1 + REST_S) == names[MAX_AT_ONCE : 2 * MAX_AT_ONCE]
+    assert schedule.take_due(1 + 2 * REST_S) == [*names[2 * MAX_AT_ONCE :], names[0]]
+
+
+def test_at_the_end_all_are_told() -> None:
+    names, schedule = [("box", str(number)) for number in range(3 * MAX_AT_ONCE)], AckSchedule()
+    schedule.changed(names, 0)
+    assert {*schedule.take_due(0), *schedule.take_due(math.inf)} == set(names)
+
+
+def test_of_a_fleet_however_large_each_is_told_long_before_it_sends_again() -> None:
+    names, schedule = [("box", str(number)) for number in range(20_000)], AckSchedule()
+    schedule.changed(names, 0)
+    seconds, told = 0.0, set(schedule.take_due(0))
+    while len(told) < len(names):
+        seconds += REST_S
+        told.update(schedule.take_due(seconds))
+    assert seconds <= MAX_WAIT_S + REST_S < CONFIRMED_WITHIN_S / 2
 
 
 def test_epochs_that_are_over_are_not_remembered() -> None:

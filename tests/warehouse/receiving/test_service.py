@@ -1,5 +1,6 @@
 """The receiver as a service: it runs until a signal comes or its time is over, and says what it has done."""
 
+import gc
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from tests.warehouse.receiving.test_receiver import publish, wait_for
 from warehouse.__main__ import main
 from warehouse.receiving.health import report
 from warehouse.receiving.receiver import ReceiverStatus
+from warehouse.receiving.service import YOUNG_OBJECTS, collecting_seldom
 from warehouse.store.reader import StoreReader
 
 
@@ -122,3 +124,11 @@ def test_it_ends_by_itself_once_its_time_is_over(
     assert time.monotonic() - began_s >= 1.2
     status = json.loads(done.stdout.splitlines()[-1])
     assert (done.returncode, status["events"], status["acks"], status["resends"]) == (0, 0, 0, 0)
+
+
+def test_garbage_is_looked_for_rarely_while_it_receives_and_as_before_afterwards() -> None:
+    before = gc.get_threshold()
+    with collecting_seldom():
+        assert gc.get_threshold() == (YOUNG_OBJECTS, *before[1:])
+        assert gc.get_freeze_count() > 0
+    assert gc.get_threshold() == before
