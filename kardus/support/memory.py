@@ -4,8 +4,8 @@ import ctypes
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """From glibc's malloc.h."""
-_NEVER = 2**31 - 1
-"""The largest limit, in bytes."""
+_LARGEST = (2**31 - 1, 32 << 20)
+"""Limits in bytes, above which a block isn't kept: as large as can be said, and what glibc took up to 2.34."""
 
 
 def give_back() -> None:
@@ -31,9 +31,8 @@ def keep_freed() -> None:
 
     By default glibc hands every block above 32 MiB back at once (mallopt(3), "dynamic mmap threshold"), and the system
     fills the next one with zeros, page by page: a fifth of a training step. Nothing is done where the C library doesn't
-    know it.
+    know it, or takes no limit: with the second alone it would keep less than by itself.
     """
     library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        library.mallopt(_M_MMAP_THRESHOLD, _NEVER)
-        library.mallopt(_M_TRIM_THRESHOLD, _NEVER)
+    if hasattr(library, "mallopt") and any(library.mallopt(_M_MMAP_THRESHOLD, limit) for limit in _LARGEST):
+        library.mallopt(_M_TRIM_THRESHOLD, _LARGEST[0])

@@ -14,7 +14,7 @@ from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import EventItem, EventPage
 from warehouse.console.shown import EVENTS, event_item
-from warehouse.store.tables import events
+from warehouse.store.tables import agent_beside, events
 
 router = APIRouter()
 EventId = Annotated[str, Path(max_length=200, description="The event's id.")]
@@ -44,7 +44,8 @@ def list_events(
     """
     key = key_of(f"events-{order}", cursor, (int,))
     number = events.c.number
-    equal = {events.c.location: location, events.c.agent: agent, events.c.alert: alert}
+    of_agent = agent_beside if location is not None or alert is not None else events.c.agent
+    equal = {events.c.location: location, of_agent: agent, events.c.alert: alert}
     chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]
     chosen += [events.c.verdict == verdict.value] if verdict else []
     chosen += [number > after] if after is not None else []

@@ -14,7 +14,7 @@ from warehouse.console.shown import ShownRow, said
 from warehouse.store.epoch_order import epoch_rank
 from warehouse.store.epochs import numbers_of
 from warehouse.store.rowsets import given
-from warehouse.store.tables import events, latest
+from warehouse.store.tables import agent_beside, events, latest
 
 _PLACE = {"agent": Text, "location": Text}
 
@@ -68,6 +68,6 @@ def _states(connection: Connection, keys: set[tuple[str, str]]) -> dict[tuple[st
 
 
 def _last_event(connection: Connection, agent: str, state: ShownRow) -> str:
-    own = (events.c.location == state["location"]) & (events.c.agent == agent) & (events.c.epoch == state["epoch"])
+    own = (events.c.location == state["location"]) & (agent_beside == agent) & (events.c.epoch == state["epoch"])
     chosen = select(events.c.id).where(own, events.c.sequence <= state["sequence"])
     return connection.execute(chosen.order_by(events.c.sequence.desc()).limit(1)).scalar() or ""

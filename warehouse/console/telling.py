@@ -15,7 +15,7 @@ from warehouse.console.context import Console
 from warehouse.console.label_records import Told
 from warehouse.console.problems import ProblemError
 from warehouse.store.labels import TEACHING, StatedTruth
-from warehouse.store.tables import events
+from warehouse.store.tables import agent_beside, events
 
 _MOST_CORRECTIONS = 10
 """More corrections of one look in a row are taken for something new."""
@@ -28,7 +28,7 @@ def question_of(connection: Connection, row: Row[Any]) -> Question | None:
     if number is None:
         return None
     later = select(events.c.payload).where(
-        events.c.location == row.location, events.c.agent == row.agent, events.c.number > number
+        events.c.location == row.location, agent_beside == row.agent, events.c.number > number
     )
     for payload in connection.execute(later.order_by(events.c.number).limit(_MOST_CORRECTIONS)).scalars():
         if not from_json(payload, cache_strings="keys")["data"].get("corrected"):

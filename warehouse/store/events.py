@@ -20,7 +20,7 @@ from warehouse.store.epochs import AgentEpoch, Known
 from warehouse.store.pictures import PictureStore
 from warehouse.store.records import DeadLetter, EventMessage, PictureMessage
 from warehouse.store.rowsets import given, given_later, rows_given
-from warehouse.store.tables import dead_letters, events, pictures, present
+from warehouse.store.tables import agent_beside, dead_letters, events, pictures, present
 
 _POSITION = {"agent": Text, "epoch": Text, "sequence": BigInteger}
 Position = tuple[str, str, int]
@@ -209,9 +209,7 @@ def _of_ids(dialect: str) -> Select[Any]:
 
 def _by_position(connection: Connection, positions: Collection[Position]) -> _Found:
     wanted = given(connection, _POSITION, positions)
-    at = and_(
-        events.c.epoch == wanted.c.epoch, events.c.sequence == wanted.c.sequence, events.c.agent == wanted.c.agent
-    )
+    at = and_(events.c.epoch == wanted.c.epoch, events.c.sequence == wanted.c.sequence, agent_beside == wanted.c.agent)
     return (tuple(row) for row in connection.execute(select(*_COLUMNS).select_from(wanted).join(events, at)))
 
 

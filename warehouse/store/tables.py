@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Float,
@@ -96,6 +97,9 @@ offers = Table(
     Column("former_title", Text),
     Column("answer", Text),
 )
+agent_beside: ColumnElement[str] = events.c.agent + ""
+"""The agent of an event where its location, epoch or alert is given too: hidden from the column's index, or SQLite goes
+through all of the agent's events instead of those few."""
 pictures = Table(
     "pictures",
     metadata,

@@ -19,7 +19,7 @@ from kardus.contract.messages import Envelope, LocationState
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.support.proportions import wilson
 from warehouse.store.labels import STANDS, TEACHING, StatedTruth
-from warehouse.store.tables import events, labels, latest, present
+from warehouse.store.tables import agent_beside, events, labels, latest, present
 from warehouse.teaching.saying import verdict_of
 
 DRAWN_SHARE = 0.02
@@ -103,7 +103,7 @@ def drawn_today(connection: Connection, most: int) -> list[tuple[str, str, str, 
         if Envelope[LocationState].model_validate_json(state).data.at(today).verdict != Verdict.MATCH:
             continue
         last = select(events.c.id, events.c.verdict, events.c.payload).where(
-            events.c.location == location, events.c.agent == agent
+            events.c.location == location, agent_beside == agent
         )
         row = connection.execute(last.order_by(events.c.number.desc()).limit(1)).first()
         if row is not None and row.verdict == Verdict.MATCH:

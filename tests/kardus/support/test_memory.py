@@ -1,10 +1,14 @@
 """Memory that was freed goes back to the system."""
 
+import ctypes
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from kardus.support.memory import keep_freed
 
 PROGRAM = """
 from kardus.support.memory import give_back
@@ -75,3 +79,18 @@ def test_what_is_kept_is_used_again_without_new_pages() -> None:
         for how in ("kept", "returned")
     }
     assert faults["kept"] < faults["returned"] / 5
+
+
+@pytest.mark.parametrize(("most", "asked"), [(2**31 - 1, [-3, -1]), (32 << 20, [-3, -3, -1]), (0, [-3, -3])])
+def test_an_older_c_library_keeps_what_it_takes_and_none_keeps_less(
+    monkeypatch: pytest.MonkeyPatch, most: int, asked: list[int]
+) -> None:
+    told: list[int] = []
+
+    def mallopt(what: int, value: int) -> int:
+        told.append(what)
+        return int(what == -1 or value <= most)
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=mallopt))
+    keep_freed()
+    assert told == asked

@@ -12,18 +12,16 @@ from sqlalchemy import ColumnElement, Connection, literal_column, select
 from kardus.contract.messages import is_void
 from kardus.contract.verdicts import Verdict
 from warehouse.console.shown import said
-from warehouse.store.tables import events, latest, pictures
+from warehouse.store.tables import agent_beside, events, latest, pictures
 
 PORTION = 500
 DOUBTFUL = ("stale", "uncertain", "obstructed", "unmanaged")
 """Verdicts of an agent that contradict nobody's."""
-_agent: Any = events.c.agent + ""
-"""Hides the column from its index: SQLite would go through all of an agent's events instead of the location's."""
 RECENT = 10
 """Of so many events that were stored last the last by epoch and sequence is shown: some are sent late, or again."""
 _recent = (
     select(events.c.number, events.c.epoch, events.c.sequence)
-    .where(events.c.location == latest.c.subject, _agent == latest.c.agent)
+    .where(events.c.location == latest.c.subject, agent_beside == latest.c.agent)
     .order_by(events.c.number.desc())
     .limit(RECENT)
     .correlate(latest)
