@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import h11
 import pytest
 from PIL import Image
 
+from edge_agent.camera.heads import _Chunks
 from tests.cameras import PASSWORD, USER, HttpCamera, chart_jpeg, digest, jpeg
 from tests.edge_agent.camera.snapshots import ask, send_raw
 from tests.edge_agent.camera.test_multipart import OTHERS
@@ -30,6 +32,23 @@ FORMS: dict[str, bytes] = {
 def _sent(case: str, body: bytes) -> bytes:
     form = FORMS[case].replace(b"SIZE", b"%x" % len(body)).replace(b"FFFF", b"%x" % len(body))
     return form.replace(b"%s", body)
+
+
+def _unchunked(body: bytes, step: int) -> bytes:
+    """A body that is in chunks only by its head, as an HTTP library reads what becomes of it."""
+    chunks, reader = _Chunks(), h11.Connection(h11.CLIENT)
+    reader.send(h11.Request(method="GET", target="/", headers=[("Host", "camera")]))
+    reader.send(h11.EndOfMessage())
+    reader.receive_data(CHUNKED)
+    assert isinstance(reader.next_event(), h11.Response)
+    found = b""
+    for part in [*(chunks.feed(body[start : start + step]) for start in range(0, len(body), step)), chunks.end()]:
+        if part:
+            reader.receive_data(part)
+        while isinstance(event := reader.next_event(), h11.Data):
+            found += event.data
+    assert isinstance(event, h11.EndOfMessage)
+    return found
 
 
 @pytest.mark.parametrize("step", [1_000_000, 100, 7])
@@ -57,6 +76,36 @@ def test_a_cut_one_is_told_however_its_answer_ends(case: str) -> None:
 def test_a_whole_picture_that_is_no_jpeg_is_read_too(form: str) -> None:
     with HttpCamera(lambda handler: send_raw(handler, _sent("longer by its length", OTHERS[form]))) as camera:
         (given,) = ask(camera, timeout_s=5)
+    assert isinstance(given, Image.Image), given
+
+
+def _bmp(shade: int, size: tuple[int, int]) -> bytes:
+    """One in which no byte is a line's end."""
+    bmp = io.BytesIO()
+    Image.new("RGB", size, (shade, shade, shade)).save(bmp, "BMP")
+    assert b"\n" not in bmp.getvalue()
+    return bmp.getvalue()
+
+
+@pytest.mark.parametrize("step", [1_000_000, 1000, 1])
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"\n\r\n"])
+@pytest.mark.parametrize("picture", [PICTURE, *OTHERS.values(), _bmp(200, (32, 24))])
+def test_a_body_in_chunks_only_by_its_head_is_read_whatever_it_is(picture: bytes, before: bytes, step: int) -> None:
+    assert _unchunked(before + picture, step) == picture
+
+
+@pytest.mark.parametrize("body", [_bmp(200, (320, 240)), b"bad", b"0xBAD; " * 20_000, b"<html>"])
+def test_one_without_a_line_s_end_is_given_as_it_is(body: bytes) -> None:
+    assert _unchunked(body, 1000) == body
+
+
+def test_a_picture_in_chunks_only_by_its_head_need_not_wait_for_the_camera_to_hang_up() -> None:
+    def answer(handler: Any) -> None:
+        handler.wfile.write(CHUNKED + _bmp(200, (320, 240)))
+        handler.camera.stopping.wait()
+
+    with HttpCamera(answer) as camera:
+        (given,) = ask(camera)
     assert isinstance(given, Image.Image), given
 
 
