@@ -1,17 +1,39 @@
 """Waiting leaves the processor to what is waited for."""
 
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from tests.patience import wait_until
 
 
-def test_what_is_costly_to_ask_is_asked_again_after_a_pause_of_three_times_its_cost(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    paused: list[float] = []
-    monkeypatch.setattr("tests.patience.time.sleep", paused.append)
+@pytest.fixture
+def paused(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """The pauses of the test's own thread, which take no time; another one sleeps meanwhile, as those before may."""
+    found: list[float] = []
+    really, own, ended = time.sleep, threading.get_ident(), threading.Event()
+
+    def pause(pause_s: float) -> None:
+        if threading.get_ident() == own:
+            found.append(pause_s)
+        else:
+            really(pause_s)
+
+    def sleep_on() -> None:
+        while not ended.is_set():
+            time.sleep(0.001)
+
+    monkeypatch.setattr(time, "sleep", pause)
+    other = threading.Thread(target=sleep_on)
+    other.start()
+    yield found
+    ended.set()
+    other.join()
+
+
+def test_what_is_costly_to_ask_is_asked_again_after_a_pause_of_three_times_its_cost(paused: list[float]) -> None:
     spent: list[float] = []
 
     def asks(cost_s: float) -> bool:

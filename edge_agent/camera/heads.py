@@ -28,6 +28,10 @@ _CHUNKED = b"chunked"
 """Of a transfer's codings (RFC 9112, 7) the one that counts: how its content is packed is told by what it holds."""
 _CHUNK = re.compile(rb"(?:0x)?([0-9a-f]{1,20})(?:[\s;].*)?", re.IGNORECASE)
 """A chunk's first line."""
+_CHUNK_BEGUN = re.compile(rb"\s*(?:0x?)?[0-9a-f]{0,20}(?:[\s;].*)?", re.IGNORECASE | re.DOTALL)
+"""As much of it as has come."""
+_MOST_BEGUN = 100
+"""Bytes that tell whether it is such a line."""
 _NAME = re.compile(rb"[\w!#$%&'*+.^`|~-]+")
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -160,13 +164,13 @@ class _Chunks:
         """What can be given on now."""
         self._buffer += data
         given = b"".join(iter(self._part, None))
-        return b"%x\r\n%s\r\n" % (len(given), given) if self._is_whole and given else given
+        return _in_a_chunk(given) if self._is_whole else given
 
     def end(self) -> bytes:
         """The camera has hung up: what may be lacking then is the empty line."""
-        if self._is_whole:
-            self._is_whole = False
-            return b"0\r\n\r\n"
+        if self._is_whole or (self._is_whole is None and self._buffer):
+            given, self._buffer, self._is_whole = bytes(self._buffer), bytearray(), False
+            return _in_a_chunk(given) + b"0\r\n\r\n"
         is_lacking, self._is_last = self._is_last and not self._passes, False
         return b"\r\n" if is_lacking else b""
 
@@ -175,17 +179,21 @@ class _Chunks:
         if self._passes or self._left:
             return self._taken() if self._buffer else None
         end = self._buffer.find(b"\n")
-        if end < 0:
-            self._passes = len(self._buffer) > _MOST
-            return b"" if self._passes else None
-        given = self._line(bytes(self._buffer[:end]).strip())
-        if self._is_whole is None:
-            self._is_whole = given is None
+        if end < 0 and self._may_be_line():
+            return None
+        given = self._line(bytes(self._buffer[:end]).strip()) if end >= 0 else None
         if given is None:
-            self._passes = True
+            self._passes, self._is_whole = True, self._is_whole is None
             return b""
+        if given:
+            self._is_whole = False
         del self._buffer[: end + 1]
         return given
+
+    def _may_be_line(self) -> bool:
+        """Whether what has come may be the beginning of a line; of a whole body it is soon told that it is none."""
+        is_begun = self._is_whole is not None or _CHUNK_BEGUN.fullmatch(self._buffer[:_MOST_BEGUN])
+        return bool(is_begun) and len(self._buffer) <= _MOST
 
     def _taken(self) -> bytes:
         taken = bytes(self._buffer if self._passes else self._buffer[: self._left])
@@ -208,6 +216,10 @@ class _Chunks:
         self._left = int(found[1], 16)
         self._is_last = not self._left
         return b"%x\r\n" % self._left
+
+
+def _in_a_chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data) if data else b""
 
 
 def put_right(head: bytes) -> bytes:

@@ -34,7 +34,7 @@ class MultipartPictures:
         self._max_bytes = max_bytes
         self._buffer = bytearray()
         self._at: int | None = None
-        """How much of the picture that begins the buffer has been looked at; None: between pictures."""
+        """How much of the picture that begins the buffer needs no second look; None: between pictures."""
         self._searched = 0
         """Up to where no boundary begins."""
         named = re.search(r"""boundary\s*=\s*("[^"]*"|[^\s;,]+)""", content_type, re.IGNORECASE)
@@ -87,9 +87,24 @@ class MultipartPictures:
         foreign = self._foreign_in_picture()
         if self._buffer.startswith(FRAME_START):
             return self._jpeg_end(foreign)
-        end = _said_end(self._buffer)
+        end = self._said_end()
         is_there = end is not None and end <= min(foreign or end, len(self._buffer))
         return (end, True) if is_there else (foreign, False)
+
+    def _said_end(self) -> int | None:
+        """Where a picture that is no JPEG ends, by its own lengths; None: not yet known."""
+        if self._buffer.startswith(_RIFF):
+            return 8 + -(-int.from_bytes(self._buffer[4:8], "little") // 2) * 2
+        if not self._buffer.startswith(_PNG):
+            return max(_LEAST, int.from_bytes(self._buffer[2:6], "little"))
+        at = max(self._at or 0, len(_PNG))
+        while len(self._buffer) >= at + 8:  # a chunk's length and name, behind its content a checksum
+            name = self._buffer[at + 4 : at + 8]
+            after = at + int.from_bytes(self._buffer[at : at + 4]) + 12
+            if name == b"IEND":
+                return after
+            self._at = at = after
+        return None
 
     def _jpeg_end(self, foreign: int | None) -> tuple[int | None, bool]:
         while (marker := MARKER.search(self._buffer, self._at or 0)) is not None:
@@ -115,21 +130,6 @@ class MultipartPictures:
         if not starts:
             self._searched = max(self._searched, len(self._buffer) - _KEPT)
         return min(starts, default=None)
-
-
-def _said_end(data: bytearray) -> int | None:
-    """Where a picture that is no JPEG ends, by its own lengths; None: not yet known."""
-    if not data.startswith(_PNG):
-        if data.startswith(_RIFF):
-            return 8 + -(-int.from_bytes(data[4:8], "little") // 2) * 2
-        return max(_LEAST, int.from_bytes(data[2:6], "little"))
-    at = len(_PNG)
-    while len(data) >= at + 8:  # a chunk's length and name, behind its content a checksum
-        name = data[at + 4 : at + 8]
-        at += int.from_bytes(data[at : at + 4]) + 12
-        if name == b"IEND":
-            return at
-    return None
 
 
 def _boundary(name: bytes) -> re.Pattern[bytes] | None:

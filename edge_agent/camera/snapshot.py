@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 from edge_agent.camera.decoding import Attention
-from edge_agent.camera.errors import NoAnswerError, PictureTooLargeError
+from edge_agent.camera.errors import CameraError, NoAnswerError, PictureTooLargeError
 from edge_agent.camera.http import CameraHttp
 from edge_agent.camera.login import Login
 from edge_agent.camera.multipart import MultipartPictures
@@ -33,6 +33,8 @@ _BLANKS = b"\r\n\t \0\xef\xbb\xbf"
 """What programs write before a picture: an empty line too many, the mark of a text in UTF-8."""
 _BEGINNINGS = re.compile(rb"\xff\xd8|\x89PNG|RIFF|BM|II\*\0|MM\0\*")
 """Of pictures."""
+_PART = 65_536
+"""Bytes of a body that are looked into at once: no more of it than its first picture."""
 _REMEDY = "check the camera, its address, user name and password"
 
 
@@ -67,7 +69,7 @@ class HttpSnapshot:
 
     def _picture(self, http: CameraHttp) -> GivenPicture | str:
         try:
-            data = self._exchanges.run(functools.partial(self._fetch, http), self._timeout_s)
+            data = self._asked(http)
             return decode_half(data, self._url) if self.attention == "rest" else decode_picture(data, self._url)
         except (NoAnswerError, PictureTooLargeError) as error:
             return f"{self._url}: no picture ({error}): {_REMEDY}"
@@ -76,26 +78,27 @@ class HttpSnapshot:
         except DataError as error:
             return f"{error}: check the address, and what the camera sends"
 
-    def _fetch(self, http: CameraHttp, trace: Trace) -> bytes:
+    def _asked(self, http: CameraHttp) -> bytes:
         """The answer's body; of one in several parts, or with lines before its picture, the first picture.
 
-        One that doesn't end as it was announced is as good where the picture in it does.
+        One that doesn't end as it was announced, or in time, is as good where the picture that it begins with does.
 
         Raises:
             NoAnswerError: no answer, one of no success, or too much.
+            TimeoutError: it isn't there in time, or isn't wanted any more.
         """
         body = bytearray()
         try:
-            return self._read(http, trace, body)
-        except NoAnswerError:
-            found = MultipartPictures("").feed(bytes(body))
-            if not found or isinstance(found[0], str):
+            return self._exchanges.run(functools.partial(self._read, http, body), self._timeout_s)
+        except (NoAnswerError, TimeoutError):
+            picture = None if self._closing.is_set() else _begun_with(bytes(body))
+            if picture is None:
                 raise
             http.keep_open(False)
-            return found[0]
+            return picture
 
-    def _read(self, http: CameraHttp, trace: Trace, body: bytearray) -> bytes:
-        """As `_fetch`; what has come of a body that is one picture is in `body`, whatever happens."""
+    def _read(self, http: CameraHttp, body: bytearray, trace: Trace) -> bytes:
+        """As `_asked`; what has come of a body that is one picture is in `body`, whatever happens."""
         with http.get(self._url, trace) as answer:
             kind = answer.headers.get("Content-Type", "")
             if kind.lower().startswith("multipart/"):
@@ -108,7 +111,18 @@ class HttpSnapshot:
                 if len(body) - len(part) < _MOST_BEFORE and _LINES.match(body):
                     return _first_picture(itertools.chain([bytes(body)], parts), kind)
         begun = body.lstrip(_BLANKS)
-        return bytes(begun if _BEGINNINGS.match(begun) else body)
+        return bytes(begun if _BEGINNINGS.match(begun) else body.lstrip(b"\r\n"))
+
+
+def _begun_with(body: bytes) -> bytes | None:
+    """The picture that a body begins with; None: with none, or not with a whole one. What lies in it is another."""
+    begun = body.lstrip(_BLANKS)
+    parts = (begun[start : start + _PART] for start in range(0, len(begun), _PART))
+    try:
+        picture = _first_picture(parts, "")
+    except CameraError:
+        return None
+    return picture if begun.startswith(picture) else None
 
 
 def _first_picture(parts: Iterator[bytes], kind: str) -> bytes:

@@ -15,6 +15,7 @@ _HEAD_BYTES = 32
 _MOST_BYTES = 100_000_000
 """Of a JPEG that is read anew."""
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_PNG = b"\x89PNG\r\n\x1a\n"
 _MARKS = {
     b"GIF8": "a GIF",
     b"\xff\x0a": "JPEG XL",
@@ -28,7 +29,7 @@ _MARKS = {
 """How files begin that are taken for photos and can't be read here."""
 _READ_MARKS = {
     b"\xff\xd8\xff": "a JPEG",
-    b"\x89PNG\r\n\x1a\n": "a PNG",
+    _PNG: "a PNG",
     b"RIFF": "a WebP",
     b"BM": "a BMP",
     b"II*\0": "a TIFF",
@@ -43,6 +44,12 @@ _RAW_INTERPRETATIONS = (32803, 34892)
 _CANON_RAW = b"CR\x02"
 _LARGEST_TEXT = 16_000_000
 """Bytes, unpacked, of what a PNG says beside its picture: an editor's history, a scanner's profile."""
+_PACKED = {b"iCCP", b"zTXt", b"iTXt"}
+"""A PNG's chunks that may be packed; those behind the picture are unpacked too."""
+_PACKED_RATIO = 1032
+"""To how many times its length deflate can unpack anything (zlib's own documentation)."""
+_LARGEST_TEXTS = 16 * _LARGEST_TEXT
+"""Of all of them together: Pillow adds up but the texts that it can use."""
 PngImagePlugin.MAX_TEXT_CHUNK = _LARGEST_TEXT  # Pillow takes a megabyte, and refuses real photos
 # odd tags: what comes of it is said by who reads the picture, in a line that names the file
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -52,11 +59,16 @@ def open_picture(file: Path | io.BytesIO) -> ImageFile.ImageFile:
     """Open a picture; nothing of it is decoded yet.
 
     Raises:
-        UnfitPictureError: it is a camera's raw file, of which only a thumbnail would be read; or no file at all.
+        UnfitPictureError: it is a camera's raw file, of which only a thumbnail would be read; a PNG that would unpack
+            to far more than its picture; or no file at all.
         OSError: it can't be read, or is no picture of a format that is read.
     """
     if isinstance(file, Path) and file.exists() and not file.is_file():  # a pipe would be waited for without end
         raise UnfitPictureError("a folder, and no picture" if file.is_dir() else "a pipe or device, and no picture")
+    if _packed(file) > _LARGEST_TEXTS:
+        raise UnfitPictureError(
+            f"its texts and colour profiles may unpack to more than {_LARGEST_TEXTS // 1_000_000} MB: save it without"
+        )
     try:
         image = Image.open(file, formats=PHOTO_FORMATS)
     except UnidentifiedImageError:
@@ -69,6 +81,20 @@ def open_picture(file: Path | io.BytesIO) -> ImageFile.ImageFile:
         image.close()
         raise UnfitPictureError("a camera's raw file: develop it, and save it as JPEG or PNG")
     return image
+
+
+def _packed(file: Path | io.BytesIO) -> int:
+    """To how many bytes at the most a PNG's texts and profiles would be unpacked; 0 of another format."""
+    most = 0
+    with file.open("rb") if isinstance(file, Path) else io.BytesIO(file.getvalue()) as opened:
+        if opened.read(len(_PNG)) != _PNG:
+            return 0
+        while begun := opened.read(8):  # a chunk's length and name, behind its content a checksum
+            length = int.from_bytes(begun[:4])
+            if begun[4:] in _PACKED:
+                most += min(length * _PACKED_RATIO, _LARGEST_TEXT)
+            opened.seek(length + 4, io.SEEK_CUR)
+    return most
 
 
 def _bare_jpeg(file: Path | io.BytesIO) -> io.BytesIO | None:

@@ -1,7 +1,7 @@
 """Every command of Kardus as a line of its own, in an order in which each finds what it needs.
 
-`HERE` is the address of the broker (`BROKER`) and of a web server (`WEB`); files lie in the present folder, as
-`made_folder` has made them.
+`HERE` is the address of the broker, and `BROKER` its port; files lie in the present folder, as `made_folder` has made
+them.
 """
 
 import shlex

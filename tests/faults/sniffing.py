@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 from tests.brokers import Mosquitto
 from tests.faults.networks import Cable
+from tests.patience import PATIENCE_S
 
 IPV4, IPV6, TCP, UDP, ICMPV6 = 0x0800, 0x86DD, 6, 17, 58
 
@@ -102,16 +105,20 @@ def broker_at(folder: Path, address: str, port: int) -> Iterator[None]:
         broker.kill()
 
 
-def run_all(commands: Sequence[Sequence[str]], cable: Cable, home: Path) -> None:
-    """Run commands there, each of which has to work, and to leave nothing in the home."""
+def run_all(commands: Sequence[Sequence[str]], cable: Cable, home: Path, *, limit_s: float = PATIENCE_S) -> None:
+    """Run commands there, each of which has to work in so many seconds, and to leave nothing in the home."""
     for words in commands:
-        done = subprocess.run(
-            [*cable.prefix, *words],
-            cwd=home.parent,
-            env=bare_environment(home),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [*cable.prefix, *words],
+                cwd=home.parent,
+                env=bare_environment(home),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=limit_s,
+            )
+        except subprocess.TimeoutExpired as error:
+            pytest.fail(f"{words} isn't done within {limit_s:g} s: {error.stdout!r} {error.stderr!r}")
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         assert not [path for path in home.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")], words

@@ -1,5 +1,6 @@
 """Whatever command is run: no file in the home, no name looked up, no packet but to what it was told to reach."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ import pytest
 from export.build import build
 from simulator.demo.broker import free_port
 from tests.faults.command_lines import LINES, command_of, every_command, made_folder, words_of
+from tests.faults.networks import Cable
 from tests.faults.sniffing import broker_at, run_all, watched
 
 
@@ -22,6 +24,14 @@ def test_every_command_that_there_is_has_a_line_here() -> None:
 def test_a_line_calls_the_command_that_its_words_name_whatever_follows() -> None:
     assert command_of("kardus-wms users add list --role x") == "kardus-wms users add"
     assert command_of("kardus-export verify keys") == "kardus-export verify"
+
+
+@pytest.mark.root
+def test_a_command_that_waits_for_ever_is_named_with_what_it_said(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "import time; print('asked', flush=True); time.sleep(60)"]
+    with Cable() as cable, pytest.raises(pytest.fail.Exception) as failed:
+        run_all([words], cable, tmp_path / "home", limit_s=2)
+    assert str(failed.value) == f"{words} isn't done within 2 s: b'asked\\n' None"
 
 
 @pytest.mark.slow

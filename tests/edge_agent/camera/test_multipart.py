@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -158,3 +159,24 @@ def test_what_lies_between_pictures_is_not_kept() -> None:
     for _ in range(100):
         parts.feed(b"no picture here " * 1000)
     assert len(parts._buffer) < 20_000
+
+
+class _LookedAt(bytearray):
+    """Counts the parts that are taken out of it."""
+
+    taken = 0
+
+    def __getitem__(self, part: Any) -> Any:
+        _LookedAt.taken += 1
+        return super().__getitem__(part)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_picture_of_many_parts_is_gone_through_once_however_it_was_split(form: str) -> None:
+    part = bytes(4) + b"tEXt" + bytes(4) if form == "PNG" else b"\xff\xfe\0\2"
+    parts = MultipartPictures(KIND)
+    parts._buffer = _LookedAt()
+    _LookedAt.taken = 0
+    begins = OTHERS["PNG"][:8] if form == "PNG" else b"\xff\xd8"
+    assert [parts.feed(data) for data in [begins, *[part * 10] * 100]] == [[]] * 101
+    assert _LookedAt.taken < 3 * 10 * 100

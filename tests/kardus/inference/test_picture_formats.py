@@ -183,19 +183,59 @@ def test_a_heic_photo_is_read_where_its_extra_is_installed(tmp_path: Path, name:
     assert "but HEIC: save it as JPEG" in _refusal(tmp_path, data[:-900])
 
 
+HEADER, TRAILER = 33, -12
+"""Where a PNG's header ends, and where its last chunk begins."""
+
+
+def _chunk(content: bytes) -> bytes:
+    return struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+
+
 @pytest.mark.parametrize(("size", "is_read"), [(3_000_000, True), (70_000_000, False)])
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
 def test_a_png_may_say_as_much_of_itself_as_real_programs_do(kind: bytes, size: int, *, is_read: bool) -> None:
     """An editor's history; a scanner's profile, which isn't one here and is passed over."""
-    content = kind + b"a\0\0" + zlib.compress(bytes(size), 1)
-    chunk = struct.pack(">I", len(content) - len(kind)) + content + struct.pack(">I", zlib.crc32(content))
     plain = encoded(SCENE, "PNG")
-    data = plain[:33] + chunk + plain[33:]  # behind its header
+    data = plain[:HEADER] + _chunk(kind + b"a\0\0" + zlib.compress(bytes(size), 1)) + plain[HEADER:]
     if is_read:
         assert decode_picture(data, "x").tobytes() == decode_picture(plain, "x").tobytes()
         return
     with pytest.raises(DataError, match="a PNG that is damaged, cut off, or of a rare kind"):
         decode_picture(data, "x")
+
+
+PACKED = zlib.compress(bytes(15_000_000), 9)
+DAMAGED = PACKED[:-1] + bytes([PACKED[-1] ^ 1])
+MANY = {
+    "profiles": b"iCCPa\0\0" + PACKED,
+    "texts of no name": b"zTXt\0\0" + PACKED,
+    "damaged texts": b"zTXta\0\0" + DAMAGED,
+    "texts of no alphabet": b"iTXta\0\1\0\0\0" + zlib.compress(b"\xff" * 15_000_000, 9),
+    "small ones": b"zTXt\0\0" + zlib.compress(bytes(1_000_000), 9),
+}
+
+
+@pytest.mark.parametrize("case", MANY)
+@pytest.mark.parametrize("place", [HEADER, TRAILER])
+def test_a_png_of_many_packed_ones_is_refused_before_they_are_unpacked(
+    tmp_path: Path, place: int, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is within the limit for one, and Pillow's own sum is that of the texts that it can use."""
+    opened: list[object] = []
+    monkeypatch.setattr(Image, "open", opened.append)
+    plain = encoded(SCENE, "PNG")
+    data = plain[:place] + _chunk(MANY[case]) * 300 + plain[place:]
+    said = "its texts and colour profiles may unpack to more than 256 MB: save it without"
+    assert said in _refusal(tmp_path, data)
+    with pytest.raises(DataError, match=said):
+        decode_picture(data, "x")
+    assert opened == []
+
+
+def test_as_many_as_programs_write_are_read() -> None:
+    plain = encoded(SCENE, "PNG")
+    many = _chunk(MANY["profiles"]) * 2 + _chunk(b"zTXtdate\0\0" + zlib.compress(b"2026")) * 300
+    assert decode_picture(plain[:HEADER] + many + plain[HEADER:], "x").tobytes() == decode_picture(plain, "x").tobytes()
 
 
 READ = """

@@ -108,7 +108,7 @@ def test_what_a_word_may_be_is_told(text: str, said: str) -> None:
 @given(st.text())
 def test_any_text_is_a_provider_or_wrong_use(text: str) -> None:
     with contextlib.suppress(UsageError):
-        assert parse_provider(text, "--provider").name == text.partition(",")[0].strip().strip()
+        assert parse_provider(text, "--provider").name == text.partition(",")[0].strip()
 
 
 def test_a_library_of_a_configuration_is_relative_to_its_file() -> None:
