@@ -62,33 +62,34 @@ case $kind in
     *) fail "unknown kind '$kind': use demo or dev" ;;
 esac
 echo "-- installing $what into $directory"
-if [ "$kind" = demo ]; then # a pip of its own would be seconds of it: the one outside installs there, from 22.3 on
-    [ -x "$directory/bin/python" ] || "$python" -m venv --without-pip "$directory"
-    set -- "$python" -m pip --python "$directory/bin/python"
-    if ! "$@" --version >/dev/null 2>&1; then
-        "$directory/bin/python" -m ensurepip >/dev/null 2>&1
-        set -- "$directory/bin/python" -m pip
-    fi
-else
-    [ -x "$directory/bin/python" ] || "$python" -m venv "$directory"
+[ -x "$directory/bin/python" ] || "$python" -m venv --without-pip "$directory"
+set -- "$python" -m pip --python "$directory/bin/python" # a pip of the demo's own would be seconds of it: from 22.3 on
+if [ "$kind" = dev ] || ! "$@" --version >/dev/null 2>&1; then
     set -- "$directory/bin/python" -m pip
+    # asked each time: whoever was interrupted left an environment that has a Python and no pip
+    "$@" --version >/dev/null 2>&1 || "$directory/bin/python" -Im ensurepip --upgrade --default-pip >/dev/null 2>&1 ||
+        fail "pip could not be put into $directory: make room, check its rights, or install python3-pip; then this command again"
 fi
 # --no-compile: byte code of what is never imported is a seventh of the agent's environment. That of what is imported is
 # made at once: without it each start takes a second longer, where the variable is set or the folder can't be written.
 set -- "$@" install --no-compile --quiet --disable-pip-version-check -c constraints.txt
 if [ "$kind" = demo ]; then
     # Most of it at once, by pips that needn't find out what needs what. What they leave, as where another Python or
-    # processor needs other packages, comes with the last one, which also says what is wrong.
-    build="$directory/build"
-    "$@" --target "$build" hatchling editables 2>/dev/null &
-    xargs -P 4 -n 16 "$@" --no-deps <deploy/demo_packages.txt 2>/dev/null || true
-    if wait "$!"; then
-        rm -rf "$build"/packaging-*.dist-info # the demo needs that one too, in its own place
-        PYTHONPATH="$build" "$@" --no-build-isolation -e "$target"
-    else
-        "$@" -e "$target"
-    fi
-    rm -rf "$build"
+    # processor needs other packages, comes with the last one, which also says what is wrong. What builds Kardus goes
+    # into a folder of this run alone: pip leaves what is there already as it is, and a run that was killed left half.
+    # None of them is in the background, where a shell has them ignore Ctrl-C.
+    rm -rf "$directory"/build*
+    build=$(mktemp -d "$directory/build.XXXXXX")
+    trap 'rm -rf "$build"' EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    {
+        echo "--target \"$build\" hatchling editables"
+        xargs -n 16 echo --no-deps <deploy/demo_packages.txt
+    } | xargs -P 5 -L 1 "$@" 2>/dev/null || true
+    rm -rf "$build"/packaging-*.dist-info # the demo needs that one too, in its own place
+    PYTHONPATH="$build" "$@" --no-build-isolation -e "$target" 2>/dev/null || "$@" -e "$target"
 else
     "$@" -e "$target"
 fi

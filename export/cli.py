@@ -21,6 +21,7 @@ from export.keys import list_keys, make_key, read_key
 from export.options import class_info, next_release, require_bundle_name
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
+from kardus.contract.enrolment import ANSWER
 from kardus.contract.manifest import EMPTY_CLASS, GraphForm, Manifest, Precision, class_name
 from kardus.inference.bundle import read_bundle
 from kardus.inference.preprocess import Pixels
@@ -98,7 +99,7 @@ def build_command(
     require_bundle_name(out_file)
     keys = [read_key(path) for path in sign or []]
     target = PrecisionTarget(precision, max_drop, data, calibrate)
-    with telling_how_to_go_on(), err.status("Exporting") as status:
+    with telling_how_to_go_on(out_file), err.status("Exporting") as status:
         manifest = build(
             checkpoint,
             out_file,
@@ -193,7 +194,7 @@ def enroll_command(
     """Add a new product to BUNDLE from a few photos, in seconds and without training."""
     read = read_bundle(bundle)
     info = class_info(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
-    with telling_how_to_go_on():
+    with telling_how_to_go_on(out_file):
         done = enroll(read, info, photos, next_release(read, out_file, version, sign))
     out.print(
         f"{out_file}: '{info.name}' from {done.photos} photos, version {done.manifest.version}; "
@@ -218,7 +219,7 @@ def answer_command(
     read = read_bundle(bundle)
     release = next_release(read, request / bundle.name, version, sign)
     release = replace(release, out=request / f"{read.manifest.name}-{release.version}.bundle")
-    with telling_how_to_go_on("no answer was written; begin again with"):
+    with telling_how_to_go_on(request / ANSWER, "no answer was written; begin again with"):
         answer, done = answer_request(request, read, release)
     told = f"{release.out}: '{done.manifest.classes[-1].name}' from {done.photos} photos, version {answer.version}"
     out.print(f"{told}; most like '{answer.nearest}'", soft_wrap=True, highlight=False)
@@ -237,7 +238,7 @@ def retire_command(
     """Take products out of BUNDLE: their cartons are unknown from now on."""
     read = read_bundle(bundle)
     names = list(dict.fromkeys(class_name(name) for name in names))
-    with telling_how_to_go_on():
+    with telling_how_to_go_on(out_file):
         manifest = retire(read, names, next_release(read, out_file, version, sign))
     if EMPTY_CLASS in names:
         err.print(f"warning: without '{EMPTY_CLASS}' an agent never reports an empty location", highlight=False)
@@ -289,7 +290,7 @@ def convert_command(
     as_json: JsonOption = False,
 ) -> None:
     """Convert BUNDLE, built with --form portable, for another runtime, and compare the two on its golden crops."""
-    with telling_how_to_go_on(), err.status(f"Converting to {to}"):
+    with telling_how_to_go_on(out_folder), err.status(f"Converting to {to}"):
         report = convert(read_bundle(bundle), to, out_folder, python=python, chip=chip)
     rows = {
         "toolkit": ", ".join(f"{name} {version}" for name, version in report.toolkit.items()),

@@ -250,7 +250,7 @@ def study_command(
         + (f" --arch {arch}" if arch else "")
     )
     study = Study(data, out_dir, quick, precision, standin, arch)
-    with telling_how_to_go_on("what it has finished is kept; go on with"), _progress() as progress:
+    with telling_how_to_go_on(kept="what it has finished is kept; go on with"), _progress() as progress:
         display = RunDisplay(progress)
         for results in run_study(study, ProgressCallbacks(display.epoch, batch=display.batch), _note):
             page = write_study(study, results, f"kardus-train study {data.name} --out DIR{options}")

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import shlex
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
-from kardus.support.console import err
+from kardus.support.console import err, say_interrupted, typed_words
 
 if TYPE_CHECKING:
     from train.fitting.loop import Batch, Epoch
@@ -55,12 +54,12 @@ class RunDisplay:
 
     def interrupted(self, *, is_stored: bool) -> None:
         """The user has ended it: say how to go on."""
-        words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+        words = typed_words()
         again = shlex.join(words if "--resume" in words or not is_stored else [*words, "--resume"])
         kept = "its last state is stored; go on with" if is_stored else "nothing of it is stored yet; begin again with"
         text = f"interrupted: {kept}: {again}"
         self._log(text)  # first: the terminal may be gone
-        err.print(text, highlight=False, soft_wrap=True)
+        say_interrupted(text)
 
     def _say(self, text: str) -> None:
         self._said_s = time.monotonic()

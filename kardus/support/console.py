@@ -5,13 +5,14 @@ import gc
 import importlib
 import importlib.metadata
 import json
+import os
 import re
 import shlex
 import signal
 import sys
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -36,9 +37,36 @@ class HarmlessConsole(Console):
             yield segment if segment.control else segment._replace(text=escaped(segment.text))
 
 
+class ErrorConsole(HarmlessConsole):
+    """A command's exit code and what it does don't hang on a terminal that is gone: nobody reads what is said there."""
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self._forget()
+
+    def on_broken_pipe(self) -> None:
+        """Whoever closed the pipe wants no more of it: the command ends.
+
+        Raises:
+            SystemExit: always.
+        """
+        self._forget()
+        raise SystemExit(1)
+
+    def _forget(self) -> None:
+        """Also what Python still holds: flushed at the end in vain, it would make another exit code, 120."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
 out = HarmlessConsole(markup=False)
 """Results, on the standard output. Without markup, so that names with brackets in them are shown as they are."""
-err = HarmlessConsole(stderr=True, markup=False)
+err = ErrorConsole(stderr=True, markup=False)
 """Progress and errors."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """A disk, or a user's share of it."""
@@ -105,14 +133,45 @@ def _ending_as_interrupted() -> Iterator[None]:
 
 
 @contextmanager
-def telling_how_to_go_on(kept: str = "nothing was written; begin again with") -> Iterator[None]:
-    """Where it is interrupted, say what is kept of the work, and the command that goes on with it, as it was typed."""
+def telling_how_to_go_on(
+    made: Path | None = None, kept: str = "nothing was written; begin again with"
+) -> Iterator[None]:
+    """Where it is interrupted, say what is kept of the work, and the command that goes on with it, as it was typed.
+
+    Args:
+        made: the file or folder that the work gives its name to at the end, whole; it may be interrupted even then.
+        kept: what is said before the command.
+    """
+    before = _which(made)
     try:
         yield
     except KeyboardInterrupt:
-        typed = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        err.print(f"interrupted: {kept}: {typed}", highlight=False, soft_wrap=True)
+        is_made = _which(made) != before
+        said = f"{made} was written by then, and is whole" if is_made else f"{kept}: {shlex.join(typed_words())}"
+        say_interrupted(f"interrupted: {said}")
         raise
+
+
+def _which(path: Path | None) -> tuple[int, int] | None:
+    """Which file or folder has the name now, if any."""
+    with suppress(OSError):
+        found = path.stat() if path else None
+        return (found.st_ino, found.st_mtime_ns) if found else None
+    return None
+
+
+def typed_words() -> list[str]:
+    """The words of the command line; those before `-m` too, where Python was told to run a module."""
+    run = getattr(sys.modules["__main__"], "__spec__", None)
+    if run is None or run.origin != sys.argv[0]:
+        return [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return [*sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1], *sys.argv[1:]]
+
+
+def say_interrupted(text: str) -> None:
+    """Say it if anybody reads it: that the command was interrupted goes on either way."""
+    with suppress(OSError, SystemExit):
+        err.print(text, highlight=False, soft_wrap=True)
 
 
 @contextmanager

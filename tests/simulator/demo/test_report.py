@@ -2,6 +2,7 @@
 
 import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,13 +93,18 @@ def test_a_frame_of_the_report_is_drawn_while_the_shelf_is_played_and_the_same_o
     assert shelf.drawn == [4]
 
 
-def test_a_demo_that_fails_waits_for_no_frame_but_the_one_that_is_drawn() -> None:
-    shelf = _Watched()
-    release = threading.Timer(0.05, shelf.may.set)
+def test_a_demo_that_fails_waits_for_no_frame_but_the_one_that_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, shutdown = _Watched(), ThreadPoolExecutor.shutdown
+
+    def ended(pool: ThreadPoolExecutor, *, wait: bool = True, cancel_futures: bool = False) -> None:
+        """The frame that is drawn is finished only once the painter has been told to end."""
+        shutdown(pool, wait=False, cancel_futures=cancel_futures)
+        shelf.may.set()
+        shutdown(pool, wait=wait)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", ended)
     with FramePainter(shelf) as painter:
         for number in range(3):
             painter.begin(ReportedFrame(f"{number}.png", "", number, {}))
         assert shelf.asked.wait(PATIENCE_S)
-        release.start()
-    release.join()
     assert shelf.drawn == [0]
