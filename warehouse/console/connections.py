@@ -35,7 +35,7 @@ class TimedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def _look(self) -> None:
-        is_unread = self.transport.get_write_buffer_size() > 0
+        is_unread = self._is_unread()
         self._unread_s = self._unread_s + REQUEST_S if is_unread else 0.0
         awaited = None if is_unread or self.transport.is_closing() else self._unfinished()
         if self._unread_s > UNREAD_S or (awaited is not None and awaited is self._awaited):
@@ -43,6 +43,20 @@ class TimedConnection(H11Protocol):
             return
         self._awaited = awaited
         self._timer = self.loop.call_later(REQUEST_S, self._look)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End what is idle after an answer: not before the client has it, since TLS has 30 s at most to end."""
+        if self._is_unread():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _is_unread(self) -> bool:
+        """Whether the system hasn't taken everything yet; with TLS, the transport under it holds what is encrypted."""
+        under: Any = getattr(getattr(self.transport, "_ssl_protocol", None), "_transport", None)
+        return any(one.get_write_buffer_size() for one in (self.transport, under) if one is not None)
 
     def _unfinished(self) -> object | None:
         """What stands for the request that isn't here as a whole; None: one is being answered."""

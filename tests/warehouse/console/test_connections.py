@@ -3,15 +3,18 @@
 import asyncio
 import http.client
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
+from tests.https_server import make_certificates
 from tests.patience import PATIENCE_S
 from tests.publishers import Publisher
 from tests.warehouse.console.serving import Follower, console_over, listening
@@ -80,8 +83,9 @@ def test_a_second_request_has_to_come_as_a_whole_too(port: int) -> None:
 
 
 @contextmanager
-def answering(size: int, keep_alive_s: int) -> Iterator[socket.socket]:
-    """A client, with small buffers on its way, of a server each answer of which has so many bytes."""
+def answering(size: int, keep_alive_s: int, folder: Path | None = None) -> Iterator[socket.socket]:
+    """A client, with small buffers on its way, of a server each answer of which has so many bytes; `folder`: by TLS."""
+    authority, chain = make_certificates(folder, "127.0.0.1") if folder else (None, None)
 
     async def answer(_scope: Any, _receive: Any, send: Any) -> None:
         head = [(b"content-length", str(size).encode())]
@@ -94,28 +98,38 @@ def answering(size: int, keep_alive_s: int) -> Iterator[socket.socket]:
         bound.bind(("127.0.0.1", 0))
         bound.listen()
         config = uvicorn.Config(
-            answer, http=TimedConnection, log_config=None, lifespan="off", timeout_keep_alive=keep_alive_s
+            answer,
+            http=TimedConnection,
+            log_config=None,
+            lifespan="off",
+            timeout_keep_alive=keep_alive_s,
+            ssl_certfile=chain,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([bound])), daemon=True)
         thread.start()
         client.settimeout(PATIENCE_S)
         client.connect(bound.getsockname())
-        client.sendall(WHOLE)
+        trust = ssl.create_default_context(cafile=authority) if authority else None
+        asking = trust.wrap_socket(client, server_hostname="127.0.0.1") if trust else client
+        asking.sendall(WHOLE)
         try:
-            yield client
+            yield asking
         finally:
-            client.close()
+            asking.close()
             server.should_exit = True
             thread.join(PATIENCE_S)
 
 
 @pytest.mark.parametrize("keep_alive_s", [1, 60], ids=["closed when it is answered", "kept"])
-def test_who_reads_slowly_gets_the_whole_answer(monkeypatch: pytest.MonkeyPatch, keep_alive_s: int) -> None:
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
+def test_who_reads_slowly_gets_the_whole_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep_alive_s: int, *, encrypted: bool
+) -> None:
     monkeypatch.setattr("warehouse.console.connections.REQUEST_S", REQUEST_S)
     size, found = 200_000, b""
     began_s = time.monotonic()
-    with answering(size, keep_alive_s) as client:
+    with answering(size, keep_alive_s, tmp_path if encrypted else None) as client:
         while (body := found.partition(b"\r\n\r\n")[2]) != b"x" * size:
             time.sleep(0.02)
             more = client.recv(2_000)
