@@ -32,8 +32,8 @@ REPORT_COLUMNS = (
 )
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of a formula: the last four are the first in full width."""
-_NEXT_CELL = re.compile(r"([;\t\r\n][\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""Where another cell begins that would be a formula, quoted or not."""
+_CELL_BREAK = re.compile(r"[;\t\r\n][;\s\"]*")
+"""Where another cell begins, quoted or not: up to its first letter, so that no character is looked at again."""
 _DAY = timedelta(days=1)
 CellValue = str | float
 
@@ -81,7 +81,13 @@ def escape_separated(cell: CellValue) -> CellValue:
     Where decimals have a comma, as in Indonesia, a spreadsheet reads `a;=1+1` as two cells, the second a formula.
     """
     plain = escape_formula(cell)
-    return _NEXT_CELL.sub(r"\1'", plain) if isinstance(plain, str) else plain
+    return _CELL_BREAK.sub(_as_text, plain) if isinstance(plain, str) else plain
+
+
+def _as_text(found: re.Match[str]) -> str:
+    """A break between cells, and what makes a text of the formula behind it."""
+    begins_formula = found.string.startswith(FORMULA_PREFIXES, found.end())
+    return f"{found.group()}'" if begins_formula else found.group()
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -1,16 +1,25 @@
 """Nobody keeps others out: by connections that ask nothing, by requests that never end, by more streams than his."""
 
+import asyncio
 import http.client
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
 
+from tests.https_server import make_certificates
 from tests.patience import PATIENCE_S
 from tests.publishers import Publisher
 from tests.warehouse.console.serving import Follower, console_over, listening
 from tests.warehouse.receiving.making import write
+from warehouse.console.connections import TimedConnection
 from warehouse.console.context import Console
 from warehouse.console.people import add_person
 from warehouse.console.roles import Role
@@ -19,6 +28,7 @@ from warehouse.console.tokens import make_token
 from warehouse.store.database import Database
 
 REQUEST_S = 0.3
+WHOLE = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 LONG = b"a" * 4000
 FORM = b"Content-Type: application/x-www-form-urlencoded"
 HEAD = b"POST /signin HTTP/1.1\r\nHost: here\r\n" + FORM + b"\r\nContent-Length: 500\r\n"
@@ -70,6 +80,79 @@ def test_a_second_request_has_to_come_as_a_whole_too(port: int) -> None:
         found.sendall(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
         assert found.recv(10_000).startswith(b"HTTP/1.1 200")
         assert is_ended(found, b"GET / HTTP/1.1\r\nX-Long: " + LONG)
+
+
+@contextmanager
+def answering(size: int, keep_alive_s: int, folder: Path | None = None) -> Iterator[socket.socket]:
+    """A client, with small buffers on its way, of a server each answer of which has so many bytes; `folder`: by TLS."""
+    authority, chain = make_certificates(folder, "127.0.0.1") if folder else (None, None)
+
+    async def answer(_scope: Any, _receive: Any, send: Any) -> None:
+        head = [(b"content-length", str(size).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": b"x" * size})
+
+    with socket.socket() as bound, socket.socket() as client:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        bound.bind(("127.0.0.1", 0))
+        bound.listen()
+        config = uvicorn.Config(
+            answer,
+            http=TimedConnection,
+            log_config=None,
+            lifespan="off",
+            timeout_keep_alive=keep_alive_s,
+            ssl_certfile=chain,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([bound])), daemon=True)
+        thread.start()
+        client.settimeout(PATIENCE_S)
+        client.connect(bound.getsockname())
+        trust = ssl.create_default_context(cafile=authority) if authority else None
+        asking = trust.wrap_socket(client, server_hostname="127.0.0.1") if trust else client
+        asking.sendall(WHOLE)
+        try:
+            yield asking
+        finally:
+            asking.close()
+            server.should_exit = True
+            thread.join(PATIENCE_S)
+
+
+@pytest.mark.parametrize("keep_alive_s", [1, 60], ids=["closed when it is answered", "kept"])
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
+def test_who_reads_slowly_gets_the_whole_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep_alive_s: int, *, encrypted: bool
+) -> None:
+    monkeypatch.setattr("warehouse.console.connections.REQUEST_S", REQUEST_S)
+    size, found = 200_000, b""
+    began_s = time.monotonic()
+    with answering(size, keep_alive_s, tmp_path if encrypted else None) as client:
+        while (body := found.partition(b"\r\n\r\n")[2]) != b"x" * size:
+            time.sleep(0.02)
+            more = client.recv(2_000)
+            assert more, f"{len(body)} of {size}"
+            found += more
+        assert time.monotonic() - began_s > 3 * REQUEST_S
+        assert is_ended(client, b"")
+
+
+def test_who_reads_nothing_of_his_answer_is_let_go_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.console.connections.REQUEST_S", REQUEST_S)
+    monkeypatch.setattr("warehouse.console.connections.UNREAD_S", 3 * REQUEST_S)
+    size, began_s, found = 500_000, time.monotonic(), 0
+    with answering(size, 60) as client:
+        time.sleep(6 * REQUEST_S)
+        while time.monotonic() - began_s < PATIENCE_S:
+            try:
+                if not (more := client.recv(10_000)):
+                    break
+            except OSError:
+                break
+            found += len(more)
+    assert found < size
 
 
 def test_a_stream_stays_open_and_a_connection_serves_again_and_again(port: int, file_database: Database) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import time
 import zipfile
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -85,6 +86,15 @@ def test_no_cell_is_a_formula_however_a_program_parts_a_csv(text: str, delimiter
         ]
         assert not [cell for cell in found if cell.lstrip(" ").startswith(("=", "-", "@", "\uff1d"))], found
     assert escape_separated("SKU-1; 250 ml\r\nA-B") == "SKU-1; 250 ml\r\nA-B"
+
+
+@pytest.mark.parametrize("breaks", ["\r", "\t", "\n", ";", "; ", '"', ';"', "\r\n", " "])
+def test_a_long_text_of_ends_of_cells_holds_nobody_up(breaks: str) -> None:
+    text = breaks * 100_000
+    began_s = time.process_time()
+    assert escape_separated(f"a{text}b") == escape_formula(f"a{text}b")
+    assert escape_separated(f"a;{text}=1") == escape_formula(f"a;{text}'=1")
+    assert time.process_time() - began_s < 2
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx", "\n=1", "\uff1d1"])

@@ -46,8 +46,9 @@ def show_location(
     """One location; `before` goes on in its history."""
     settings = request.app.state.page
     with console.reading() as connection:
-        place = newest(connection)
-        tile = tiles_of(connection, [code], datetime.now(UTC)).get(code)
+        place, now = newest(connection), datetime.now(UTC)
+        settings.silence.begin(connection, now, settings.rack)
+        tile = tiles_of(connection, [code], now).get(code)
         offline = sorted({tile.agent} & offline_agents(connection)) if tile else []
         chosen = EVENTS.where(events.c.location == code)
         if before:

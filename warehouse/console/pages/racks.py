@@ -117,9 +117,10 @@ def show_rack(
     """One rack as it stands; of a long one a part, the one with the location `at` where it is named."""
     settings: PageSettings = request.app.state.page
     with console.reading() as connection:
-        place = newest(connection)
+        place, now = newest(connection), datetime.now(UTC)
+        settings.silence.begin(connection, now, settings.rack)
         shown = rack_part(connection, settings, name, section, at)
-        tiles = tiles_of(connection, shown.entries, datetime.now(UTC))
+        tiles = tiles_of(connection, shown.entries, now)
         offline = _watching(connection, name, settings) & offline_agents(connection)
     if not tiles:
         raise ProblemError(404, N_("No agent watches this rack."))

@@ -1,8 +1,8 @@
 """Locations whose agent has said nothing for too long, and those that can be seen again: no event tells of them.
 
 Nor of a rack's agents that go offline, while what they saw last is still shown; nor where on a rack a location that it
-didn't have belongs. Looked for once for all who look at a
-rack: rows whose time is over are found by an index, and only the locations and agents that have changed are read.
+didn't have belongs. Looked for once for all who look at a rack: rows whose time is over are found by an index, only
+the locations and agents that have changed are read, and the codes of all locations only where one was added or cleared.
 """
 
 import re
@@ -11,16 +11,21 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select
 
 from kardus.contract.verdicts import Verdict
 from warehouse.console.locations import when_void
 from warehouse.console.pages.hearing import offline_agents
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.tiles import Tile, tiles_of
-from warehouse.store.tables import latest
+from warehouse.store.tables import changes, latest
 
 _verdict: ColumnElement[str] = literal_column("latest.verdict")
+_MARK = select(
+    select(func.count()).select_from(latest).where(latest.c.kind == "state").scalar_subquery(),
+    select(func.max(changes.c.number)).where(changes.c.kind == "state").scalar_subquery(),
+)
+"""Other than before where a location was added or cleared: each that is cleared is noted, so that one for one shows."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +52,32 @@ class Silence:
         self._silent: frozenset[tuple[str, str]] | None = None
         self._offline: frozenset[str] | None = None
         self._codes: frozenset[str] | None = None
+        self._mark: tuple[int, int | None] | None = None
         self._at: datetime | None = None
         self._racks: dict[str, RackSilence] = {}
+
+    def begin(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> None:
+        """Know what is so now, as the first page shows it: what changes before the first look is told then."""
+        with self._lock:
+            if self._at is None:
+                self._look(connection, now, pattern)
 
     def changed(self, connection: Connection, now: datetime, rack: str, pattern: re.Pattern[str]) -> RackSilence:
         """What has changed on a rack since the look before; read once for one `now`."""
         with self._lock:
             if self._at != now:
-                tiles = self._changed_tiles(connection, now, pattern)
-                offline = self._changed_agents(connection, pattern)
-                others = self._changed_racks(connection, pattern)
-                self._racks = {
-                    one: RackSilence(tuple(tiles.get(one, ())), offline.get(one), one in others)
-                    for one in {*tiles, *offline, *others}
-                }
-                self._at = now
+                self._look(connection, now, pattern)
             return self._racks.get(rack, _NOTHING)
+
+    def _look(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> None:
+        tiles = self._changed_tiles(connection, now, pattern)
+        offline = self._changed_agents(connection, pattern)
+        others = self._changed_racks(connection, pattern)
+        self._racks = {
+            one: RackSilence(tuple(tiles.get(one, ())), offline.get(one), one in others)
+            for one in {*tiles, *offline, *others}
+        }
+        self._at = now
 
     def _changed_tiles(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> dict[str, list[Tile]]:
         """By rack."""
@@ -79,6 +94,10 @@ class Silence:
 
     def _changed_racks(self, connection: Connection, pattern: re.Pattern[str]) -> set[str]:
         """Those that have gained or lost locations."""
+        counted, cleared = connection.execute(_MARK).one()
+        if (counted, cleared) == self._mark:
+            return set()
+        self._mark = (counted, cleared)
         chosen = select(latest.c.subject).distinct().where(latest.c.kind == "state")
         codes = frozenset(connection.execute(chosen).scalars())
         changed = codes ^ (codes if self._codes is None else self._codes)

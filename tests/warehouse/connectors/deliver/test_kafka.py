@@ -1,10 +1,10 @@
 """What only Kafka's library does: a producer that has met a fatal error takes nothing more, for good."""
 
-import ctypes
 from pathlib import Path
+from typing import Any
 
-import confluent_kafka
 import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from tests.publishers import Publisher
 from tests.warehouse.connectors.deliver.making import queue_of, settings_of
@@ -15,19 +15,38 @@ from warehouse.connectors.deliver.settings import make_targets
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.store.database import Database
 
-_INVALID_PRODUCER_EPOCH = 47
-_HANDLE_AT = 16
-"""Where librdkafka's handle is in the Python object: after its head."""
+
+class EndingProducer(Producer):
+    """The library's, as a fatal error ends it: no public call of it, nor a mock broker, brings one about."""
+
+    def produce(self, *_: Any, **__: Any) -> None:
+        """Taken, and never told."""
+
+    def poll(self, *_: Any) -> int:
+        """Raises what nobody has asked to be called for."""
+        raise _fatal_error()
+
+    def flush(self, *_: Any) -> int:
+        """Polls."""
+        return self.poll()
 
 
-def _break_for_good(target: KafkaTarget) -> None:
-    """By librdkafka's own function for tests: its mock brokers can't be told to."""
-    (path,) = Path(confluent_kafka.__file__).parents[1].glob("confluent_kafka.libs/librdkafka*")
-    handle = ctypes.c_void_p.from_address(id(target._producer) + _HANDLE_AT)
-    assert ctypes.CDLL(str(path)).rd_kafka_test_fatal_error(handle, _INVALID_PRODUCER_EPOCH, b"tested") == 0
+class EndedProducer(EndingProducer):
+    """The same, when it has ended."""
+
+    def produce(self, *_: Any, **__: Any) -> None:
+        """Refused."""
+        raise _fatal_error()
 
 
-def test_after_a_fatal_error_it_is_told_by_a_new_producer(tmp_path: Path, database: Database) -> None:
+def _fatal_error() -> KafkaException:
+    return KafkaException(KafkaError(KafkaError._FATAL, "tested", fatal=True))
+
+
+@pytest.mark.parametrize("broken", [EndingProducer, EndedProducer])
+def test_after_a_fatal_error_it_is_told_by_a_new_producer(
+    tmp_path: Path, database: Database, broken: type[Producer]
+) -> None:
     rig = KafkaRig()
     (target,) = make_targets(settings_of(tmp_path, rig.text)).values()
     assert isinstance(target, KafkaTarget)
@@ -35,10 +54,10 @@ def test_after_a_fatal_error_it_is_told_by_a_new_producer(tmp_path: Path, databa
     write(database, *Publisher().events(2))
     first, second = queue.fresh(2)
     assert target.send([first]) == {}
-    _break_for_good(target)
-    with pytest.raises(TargetError, match="test_fatal_error: tested"):
+    target._producer = broken(target._words)
+    with pytest.raises(TargetError, match=r": tested$"):
         target.send([second])
     assert target.send([second]) == {}
     assert len(rig.told()) == 2
-    _break_for_good(target)
+    target._producer = broken(target._words)
     target.close()

@@ -1,0 +1,93 @@
+"""What no event tells of a rack: told from the first page on, and cheap to look for where nothing has changed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event
+
+from tests.publishers import Publisher
+from tests.warehouse.console.serving import console_over
+from tests.warehouse.console.visiting import Browser
+from tests.warehouse.receiving.making import write
+from warehouse.console.pages.places import RACK_PATTERN
+from warehouse.console.pages.silence import RackSilence, Silence
+from warehouse.console.roles import Role
+from warehouse.store.database import Database
+
+RACKS = ("A-01", "B-01", "C-01")
+
+
+class Looks:
+    """One after the other, a second apart."""
+
+    def __init__(self, database: Database, silence: Silence) -> None:
+        self.database, self.silence = database, silence
+        self._now = datetime.now(UTC)
+
+    def next(self) -> dict[str, RackSilence]:
+        """By rack."""
+        self._now += timedelta(seconds=1)
+        with self.database.reading() as connection:
+            return {rack: self.silence.changed(connection, self._now, rack, RACK_PATTERN) for rack in RACKS}
+
+    def others(self) -> list[str]:
+        """The racks that have gained or lost locations."""
+        return [rack for rack, found in self.next().items() if found.has_others]
+
+
+@contextmanager
+def read_codes(database: Database) -> Iterator[list[str]]:
+    """The statements that read the codes of all locations."""
+    found: list[str] = []
+
+    def note(*said: object) -> None:
+        if "DISTINCT latest.subject" in str(said[2]):
+            found.append(str(said[2]))
+
+    with database.reading() as connection:
+        engine = connection.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def test_codes_are_read_only_where_a_location_was_added_or_cleared(database: Database) -> None:
+    box = Publisher()
+    write(database, box.online(), box.state("A-01-1-1"), box.state("B-01-1-1"))
+    looks = Looks(database, Silence())
+    with read_codes(database) as codes:
+        assert looks.others() == []
+        assert len(codes) == 1
+        write(database, box.state("A-01-1-1"), box.event("A-01-1-1"), box.online())
+        assert looks.others() == []
+        assert len(codes) == 1
+        write(database, box.state("B-01-1-2"))
+        assert looks.others() == ["B-01"]
+        assert len(codes) == 2
+        assert looks.others() == []
+        assert len(codes) == 2
+
+
+def test_one_that_is_added_for_one_that_is_cleared_is_told(database: Database) -> None:
+    box = Publisher()
+    write(database, box.online(), box.state("A-01-1-1"), box.state("B-01-1-1"))
+    looks = Looks(database, Silence())
+    assert looks.others() == []
+    write(database, (box.state("B-01-1-1")[0], b""), box.state("C-01-1-1"))
+    assert looks.others() == ["B-01", "C-01"]
+
+
+@pytest.mark.parametrize("page", ["/rack?name=A-01", "/location?code=A-01-1-1"])
+def test_what_changes_between_the_first_page_and_the_first_look_is_told(database: Database, page: str) -> None:
+    box, silence = Publisher(), Silence()
+    write(database, box.online(), box.state("A-01-1-1"))
+    browser = Browser(console_over(database), Role.VIEWER, silence=silence)
+    assert browser.get(page).status_code == 200
+    write(database, box.state("A-01-1-2"), box.offline())
+    assert browser.get(page).status_code == 200, "another page takes nothing away from the first"
+    found = Looks(database, silence).next()
+    assert found["A-01"] == RackSilence(offline=("box",), has_others=True)
