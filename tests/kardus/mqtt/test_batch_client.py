@@ -1,12 +1,13 @@
 """What a receiver reads at once: messages are taken out of the stream, all else goes to paho as it came."""
 
 import queue
+import threading
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion, _ConnectionState
 
 from kardus.mqtt.batch_client import BatchClient, PublishPacket, read_publish, whole_packets
 from kardus.mqtt.connection import Handlers, Incoming, Options, Puback, acknowledge_all
@@ -43,6 +44,7 @@ def _client(
     client = BatchClient(lambda _, some: came.append(some), callback_api_version=version_2, protocol=version)
     gives: Any = _Socket(stream)
     client._sock = gives
+    client._state = _ConnectionState.MQTT_CS_CONNECTED
     return client, came
 
 
@@ -186,3 +188,25 @@ def test_every_message_is_acknowledged_also_one_whose_topic_is_no_text() -> None
             session.stop()
     assert sorted(numbers) == [*range(1, 301), 0xFFFF]
     assert [message.topic for message in messages] == [*(f"in/{number}" for number in range(1, 301)), ""]
+
+
+@pytest.mark.parametrize("sent_with_it", [1, 300])
+def test_messages_that_came_with_the_connack_hold_it_not_up(sent_with_it: int) -> None:
+    """A receiver with a full queue takes none for a while: the connection was given up before it was one."""
+    connected, came = threading.Event(), queue.SimpleQueue[tuple[str, bool]]()
+    sent = [
+        _packet(PublishPacket(f"in/{number}", b"x", retained=False, number=number))
+        for number in range(1, sent_with_it + 1)
+    ]
+
+    def take(message: Incoming) -> None:
+        came.put((message.topic, connected.wait(2.0 if message.topic == "in/1" else 0.0)))
+
+    with ScriptedBroker(lambda kind, _: connack() + b"".join(sent) if kind == CONNECT else b"") as broker:
+        session = MqttSession(BrokerSettings("127.0.0.1", broker.port), "box", options=Options(manual_ack=True))
+        session.start(Handlers(on_connect=lambda _: connected.set(), on_message=take))
+        try:
+            taken = [came.get(timeout=WAIT_S) for _ in sent]
+        finally:
+            session.stop()
+    assert taken == [(f"in/{number}", True) for number in range(1, sent_with_it + 1)]
