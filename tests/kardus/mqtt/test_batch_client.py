@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,6 +64,9 @@ class _Socket:
         if not self.stream[0]:
             del self.stream[0]
         return given
+
+    def send(self, some: bytes) -> int:
+        return len(some)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -140,6 +144,22 @@ def test_an_end_of_the_stream_is_a_lost_connection() -> None:
     client, _ = _client([b""])
     client._sock.recv = lambda _: b""  # type: ignore[union-attr,method-assign]
     assert client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS
+
+
+def test_a_broker_that_sends_is_there_also_where_it_has_answered_no_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paho goes by what it has read itself: where its word for that is another one, each keepalive ends a backlog."""
+    now_s = 1000.0
+    monkeypatch.setattr("paho.mqtt.client.time_func", lambda: now_s)
+    monkeypatch.setattr("kardus.mqtt.batch_client.time", SimpleNamespace(monotonic=lambda: now_s))
+    client, came = _client([])
+    socket: Any = client._sock
+    for number in range(1, 20):
+        now_s += client.keepalive / 4
+        socket.stream.append(_packet(PublishPacket("in", b"1", retained=False, number=number)))
+        client.loop_read()
+        client.acknowledge([number])
+        assert client.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS
+    assert len(came) == 19
 
 
 class _Counting:
