@@ -36,10 +36,10 @@ def broken_off_when(is_ending: Callable[[], bool], database: sqlite3.Connection)
 
 @contextlib.contextmanager
 def broken_off_by_signals(database: sqlite3.Connection, what: str) -> Iterator[None]:
-    """Inside is one transaction that changes rows; a signal that asks the process to end is heeded at once, as its handler says.
+    """Inside, a signal that asks the process to end is heeded at once, as its handler says.
 
-    One that comes when the transaction is over breaks nothing off. Only the main thread hears of signals: in any other
-    nothing is changed.
+    There is one transaction, which changes rows: a signal that comes when it is over breaks nothing off. Only the main
+    thread hears of signals: in any other nothing is changed.
 
     Raises:
         BrokenOffError: one has come whose handler only takes note of it; `what` was broken off, for people.

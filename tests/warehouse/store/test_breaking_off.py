@@ -50,9 +50,11 @@ def test_a_signal_breaks_off_what_is_not_committed_and_nothing_else(heard: list[
 
 
 def test_what_fails_behind_the_commit_is_told_in_its_own_words(heard: list[int]) -> None:
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
-        with pytest.raises(sqlite3.OperationalError, match="no such table: gone"):
-            _change_and_fail(database)
+    with (
+        contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as database,
+        pytest.raises(sqlite3.OperationalError, match="no such table: gone"),
+    ):
+        _change_and_fail(database)
     assert heard == [signal.SIGTERM]
 
 
