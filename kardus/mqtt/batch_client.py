@@ -34,8 +34,8 @@ class PublishPacket(NamedTuple):
 class BatchClient(paho.Client):
     """Gives messages with QoS 0 or 1 to `on_messages`, in the order in which they came, without their properties.
 
-    Other packets that came with them follow. What has another QoS or can't be read comes by paho's own `on_message`, or
-    ends the connection. Nothing is acknowledged but by `acknowledge`.
+    Other packets that came with them follow. What has another QoS, can't be read or came with the CONNACK comes by
+    paho's own `on_message`, or ends the connection. Nothing is acknowledged by itself.
     """
 
     def __init__(self, on_messages: Callable[["BatchClient", list[PublishPacket]], None], **options: Any) -> None:
@@ -75,9 +75,10 @@ class BatchClient(paho.Client):
         """Take the messages out of what has come."""
         self._came += received
         is_5, found, done = self._protocol == MQTTProtocolVersion.MQTTv5, [], 0
+        usual = self.is_connected()  # else whoever takes messages may hold up the CONNACK that they came with
         with memoryview(self._came) as view:
             for start, body, end in whole_packets(view):
-                message = read_publish(view, start, body, end, is_5=is_5)
+                message = read_publish(view, start, body, end, is_5=is_5) if usual else None
                 if message is None:
                     self._left += view[start:end]
                 else:

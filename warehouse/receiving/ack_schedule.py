@@ -43,9 +43,15 @@ class AckSchedule:
         self._all_requested = True
 
     def take_all_requested(self) -> bool:
-        """Whether every agent has to be acknowledged; resets the request."""
+        """Whether every agent has to be acknowledged, by `request`; resets the request."""
         requested, self._all_requested = self._all_requested, False
         return requested
+
+    def request(self, epochs: Iterable[AgentEpoch], now_s: float) -> None:
+        """Acknowledge these once, though nothing more of them is stored."""
+        with self._lock:
+            for epoch in epochs:
+                self._due[epoch] = min(now_s, self._due.get(epoch, now_s))
 
     def take_due(self, now_s: float) -> list[AgentEpoch]:
         """The epochs to acknowledge now, those that are due longest first; at infinity, all."""

@@ -282,19 +282,29 @@ class Receiver(Worker):
         self._session.use([*receiver_subscriptions(self._settings), *more])
 
     def _acknowledge(self, until_s: float) -> None:
-        """Publish the `ack` messages due by then; at a new connection, those of all agents."""
+        """Publish the `ack` messages due by then; from a new connection on, those of all agents become due."""
         connection = self._session.connection
         if connection is None:
             return
+        if self._ack_schedule.take_all_requested():
+            self._request_all_agents()
         due = self._ack_schedule.take_due(until_s)
-        all_agents = self._ack_schedule.take_all_requested()
-        if not due and not all_agents:
-            return
-        for (agent, _), ack in self._store.acks(None if all_agents else due).items():
-            if not self._settings.agents or agent in self._settings.agents:
+        for (agent, _), ack in (self._store.acks(due) if due else {}).items():
+            if self._is_own(agent):
                 topic = Topics(self._settings.site, agent).ack
                 token = self._session.publish(connection, topic, ack.model_dump_json().encode(), retain=True)
                 self._acks += token is not None
+
+    def _request_all_agents(self) -> None:
+        try:
+            present = self._store.present_epochs()
+        except StoreError:
+            self._ack_schedule.request_all()  # it is tried again
+            raise
+        self._ack_schedule.request([epoch for epoch in present if self._is_own(epoch[0])], time.monotonic())
+
+    def _is_own(self, agent: str) -> bool:
+        return not self._settings.agents or agent in self._settings.agents
 
     def _say_what_is_missing(self) -> None:
         """In the status at once; in the log where it is still the same two rounds later."""

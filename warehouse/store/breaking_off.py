@@ -38,7 +38,8 @@ def broken_off_when(is_ending: Callable[[], bool], database: sqlite3.Connection)
 def broken_off_by_signals(database: sqlite3.Connection, what: str) -> Iterator[None]:
     """Inside, a signal that asks the process to end is heeded at once, as its handler says.
 
-    Only the main thread hears of signals: in any other nothing is changed.
+    There is one transaction, which changes rows: a signal that comes when it is over breaks nothing off. Only the main
+    thread hears of signals: in any other nothing is changed.
 
     Raises:
         BrokenOffError: one has come whose handler only takes note of it; `what` was broken off, for people.
@@ -47,10 +48,14 @@ def broken_off_by_signals(database: sqlite3.Connection, what: str) -> Iterator[N
         yield
         return
     come: list[int] = []
+    broken_off: list[int] = []
+    before = database.total_changes
 
     def break_off(number: int, _: FrameType | None) -> None:
         come.append(number)
-        if len(come) == 1:  # another one would break off what is tidied up
+        is_over = not database.in_transaction and database.total_changes != before
+        if len(come) == 1 and not is_over:  # another one would break off what is tidied up
+            broken_off.append(number)
             raise BrokenOffError(what)
 
     former: dict[int, Any] = {number: signal.getsignal(number) for number in _ENDING}
@@ -58,10 +63,10 @@ def broken_off_by_signals(database: sqlite3.Connection, what: str) -> Iterator[N
     try:
         for number in taken:
             signal.signal(number, break_off)
-        with broken_off_when(lambda: bool(come), database):
+        with broken_off_when(lambda: bool(broken_off), database):
             yield
     except (StoreError, sqlite3.Error, BrokenOffError) as error:
-        if not come:
+        if not broken_off:
             raise
         raise BrokenOffError(f"{what} was broken off: nothing is changed, and the next start begins anew") from error
     finally:

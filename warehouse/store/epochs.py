@@ -263,6 +263,12 @@ def _add_new(connection: Connection, known: dict[AgentEpoch, Known], names: Iter
     _make_present(connection, {agent: number for agent, (_, number) in later.items()})
 
 
+def present_epochs(connection: Connection) -> list[AgentEpoch]:
+    """The one that each agent counts in now, in the order they were first seen; forgotten agents have none."""
+    chosen = select(epochs.c.agent, epochs.c.epoch).where(epochs.c.present == 1, epochs.c.forgotten == 0)
+    return [(agent, epoch) for agent, epoch in connection.execute(chosen.order_by(epochs.c.number))]
+
+
 def _present(connection: Connection, of: Iterable[str]) -> list[tuple[str, str, int]]:
     """Agent, epoch and number of the epochs that these agents count in; forgotten ones aren't among them."""
     agents = given(connection, {"agent": Text}, [(agent,) for agent in of])

@@ -1,6 +1,7 @@
 """PostgreSQL 15 or newer: connections, COPY, the months' partitions."""
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,7 +9,8 @@ from typing import cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from kardus.support.errors import DataError
 from warehouse.store.address import DatabaseAddress
@@ -47,7 +49,10 @@ _ONE_NOTES = text("SELECT pg_advisory_xact_lock(hashtext('kardus: one notes'))")
 """Until the transaction has ended: locks of rows alone leave out those that aren't there, or aren't chosen, yet."""
 _ONLY_READS = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported)
 """What a server that only reads answers; the second one, a standby that is asked for a transaction that may write."""
+_STANDBY_SINCE_S = "kardus standby since"
 _LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
+STANDBY_S = 5.0
+"""So long a connection to a standby is used: the address may lead to the server that writes by then."""
 SIZE_EVERY_S = 10.0
 _LOCK = select(meta.c.value).where(meta.c.key == LAST_NUMBER).with_for_update()
 _COPY = f"COPY events ({', '.join(column.name for column in events.columns)}) FROM STDIN"
@@ -176,15 +181,28 @@ def _engine(address: DatabaseAddress) -> Engine:
     except (SQLAlchemyError, NoSuchModuleError) as error:
         raise DataError(f"{address}: can't be used ({driver_reason(error)}): correct the address") from error
     event.listen(engine, "connect", _prepare)
+    event.listen(engine, "checkout", _give_up_standby)
     event.listen(engine, "handle_error", _give_up_reader)
     return engine
 
 
-def _prepare(driver: psycopg.Connection, _record: object) -> None:
+def _prepare(driver: psycopg.Connection, record: ConnectionPoolEntry) -> None:
     """What is acknowledged is on the disk, whatever the server's configuration says of other work."""
     driver.execute(_DURABLE)
     driver.execute(_UNLIMITED)
+    if driver.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+        record.info[_STANDBY_SINCE_S] = time.monotonic()
     driver.commit()
+
+
+def _give_up_standby(_driver: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Who only reads gets no refusal from a standby, and would be shown for good what that has.
+
+    Raises:
+        DisconnectionError: the connection is an old one; SQLAlchemy makes another.
+    """
+    if time.monotonic() - record.info.get(_STANDBY_SINCE_S, math.inf) > STANDBY_S:
+        raise DisconnectionError
 
 
 def _give_up_reader(context: ExceptionContext) -> None:

@@ -13,7 +13,7 @@ from warehouse.store.acks import acks
 from warehouse.store.alerts import note_alerts
 from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database, require_site
-from warehouse.store.epochs import LOST, STORED, AgentEpoch, Known, add_covered, look_up, span_of
+from warehouse.store.epochs import LOST, STORED, AgentEpoch, Known, add_covered, look_up, present_epochs, span_of
 from warehouse.store.events import StoredBatch, insert_events, insert_pictures
 from warehouse.store.labels import IS_LABELLED
 from warehouse.store.latest import replace_retained
@@ -103,6 +103,15 @@ class StoreWriter:
         """
         with self._database.reading() as connection:
             return acks(connection, epochs)
+
+    def present_epochs(self) -> list[AgentEpoch]:
+        """The epoch that each agent counts in now, in the order they were first seen; forgotten agents have none.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
+        with self._database.reading() as connection:
+            return present_epochs(connection)
 
     def _add_picture(self, picture: PictureMessage) -> str:
         return self._store.add(picture.agent, picture.location, picture.event, picture.jpeg)

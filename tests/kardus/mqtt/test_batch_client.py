@@ -1,12 +1,14 @@
 """What a receiver reads at once: messages are taken out of the stream, all else goes to paho as it came."""
 
 import queue
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion, _ConnectionState
 
 from kardus.mqtt.batch_client import BatchClient, PublishPacket, read_publish, whole_packets
 from kardus.mqtt.connection import Handlers, Incoming, Options, Puback, acknowledge_all
@@ -43,6 +45,7 @@ def _client(
     client = BatchClient(lambda _, some: came.append(some), callback_api_version=version_2, protocol=version)
     gives: Any = _Socket(stream)
     client._sock = gives
+    client._state = _ConnectionState.MQTT_CS_CONNECTED
     return client, came
 
 
@@ -61,6 +64,9 @@ class _Socket:
         if not self.stream[0]:
             del self.stream[0]
         return given
+
+    def send(self, some: bytes) -> int:
+        return len(some)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -140,6 +146,22 @@ def test_an_end_of_the_stream_is_a_lost_connection() -> None:
     assert client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
+def test_a_broker_that_sends_is_there_also_where_it_has_answered_no_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paho goes by what it has read itself: where its word for that is another one, each keepalive ends a backlog."""
+    now_s = 1000.0
+    monkeypatch.setattr("paho.mqtt.client.time_func", lambda: now_s)
+    monkeypatch.setattr("kardus.mqtt.batch_client.time", SimpleNamespace(monotonic=lambda: now_s))
+    client, came = _client([])
+    socket: Any = client._sock
+    for number in range(1, 20):
+        now_s += client.keepalive / 4
+        socket.stream.append(_packet(PublishPacket("in", b"1", retained=False, number=number)))
+        client.loop_read()
+        client.acknowledge([number])
+        assert client.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS
+    assert len(came) == 19
+
+
 class _Counting:
     """A client that notes what it is asked to acknowledge."""
 
@@ -186,3 +208,25 @@ def test_every_message_is_acknowledged_also_one_whose_topic_is_no_text() -> None
             session.stop()
     assert sorted(numbers) == [*range(1, 301), 0xFFFF]
     assert [message.topic for message in messages] == [*(f"in/{number}" for number in range(1, 301)), ""]
+
+
+@pytest.mark.parametrize("sent_with_it", [1, 300])
+def test_messages_that_came_with_the_connack_hold_it_not_up(sent_with_it: int) -> None:
+    """A receiver with a full queue takes none for a while: the connection was given up before it was one."""
+    connected, came = threading.Event(), queue.SimpleQueue[tuple[str, bool]]()
+    sent = [
+        _packet(PublishPacket(f"in/{number}", b"x", retained=False, number=number))
+        for number in range(1, sent_with_it + 1)
+    ]
+
+    def take(message: Incoming) -> None:
+        came.put((message.topic, connected.wait(2.0 if message.topic == "in/1" else 0.0)))
+
+    with ScriptedBroker(lambda kind, _: connack() + b"".join(sent) if kind == CONNECT else b"") as broker:
+        session = MqttSession(BrokerSettings("127.0.0.1", broker.port), "box", options=Options(manual_ack=True))
+        session.start(Handlers(on_connect=lambda _: connected.set(), on_message=take))
+        try:
+            taken = [came.get(timeout=WAIT_S) for _ in sent]
+        finally:
+            session.stop()
+    assert taken == [(f"in/{number}", True) for number in range(1, sent_with_it + 1)]

@@ -107,6 +107,16 @@ def test_after_a_connection_everything_is_acknowledged_once() -> None:
     assert [schedule.take_all_requested(), schedule.take_all_requested()] == [True, False]
 
 
+def test_what_is_requested_is_told_once_and_waits_its_turn() -> None:
+    schedule, names = AckSchedule(), [("box", str(number)) for number in range(150)]
+    schedule.changed(names[120:121], 0)
+    schedule.request(names, 1)
+    first = schedule.take_due(1)
+    assert (len(first), first[0]) == (MAX_AT_ONCE, names[120])
+    assert {*first, *schedule.take_due(1 + REST_S)} == set(names)
+    assert schedule.take_due(2 + REPEAT_AFTER_S) == names[120:121]
+
+
 class Receiving(RuleBasedStateMachine):
     """An agent, a receiver that stores and acknowledges, a line that breaks, and receivers that are killed."""
 
@@ -218,8 +228,9 @@ class Receiving(RuleBasedStateMachine):
 
     def _acknowledge(self) -> None:
         if self.connected:
-            due, all_agents = self.schedule.take_due(self.now_s), self.schedule.take_all_requested()
-            for ack in self.writer.acks(None if all_agents else due).values():
+            if self.schedule.take_all_requested():
+                self.schedule.request(self.writer.present_epochs(), self.now_s)
+            for ack in self.writer.acks(self.schedule.take_due(self.now_s)).values():
                 self.acknowledged |= _numbers(ack)
 
     @staticmethod

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,13 +20,17 @@ from kardus.contract.commands import Resend
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import Topics
 from kardus.mqtt.client import MqttClient
+from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, UsageError
 from tests.brokers import Mosquitto
 from tests.patience import PATIENCE_S, holds
 from tests.publishers import SITE, Message, Publisher
+from tests.warehouse.receiving.making import filled
 from warehouse.receiving import resend_requests
+from warehouse.receiving.ack_schedule import REST_S
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
+from warehouse.store.database import StoreError
 from warehouse.store.retention import Keep
 
 WAIT_S = PATIENCE_S
@@ -197,6 +202,38 @@ def test_an_ack_that_was_not_published_before_a_kill_is_published_at_the_next_st
     publish(mosquitto, [(agent.topics.ack, b"")], retain=True)  # as if it had never been said
     with receiving(mosquitto, path):
         assert ack_of(mosquitto, lambda _: True).contiguous_to == 5
+
+
+def test_a_fleet_is_told_at_a_new_connection_by_the_same_hundred(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not at all what another receiver of the site is for, nor less where the database can't be read just then."""
+    boxes = [Publisher(f"box-{number:03}") for number in range(250)]
+    path, told, now_s = filled(tmp_path / "k.sqlite", [b.event() for b in boxes]), list[str](), 1000.0
+    monkeypatch.setattr("warehouse.receiving.receiver.time", SimpleNamespace(monotonic=lambda: now_s))
+    own = tuple(box.topics.agent for box in boxes[20:])
+    receiver = Receiver(BrokerSettings("127.0.0.1", 1), ReceiverSettings(SITE, path, agents=own))
+    monkeypatch.setattr(MqttSession, "connection", 1)
+    monkeypatch.setattr(receiver._session, "publish", lambda _, topic, *__, **___: told.append(topic))
+    try:
+        receiver._connected(1)
+        with monkeypatch.context() as failing:
+            failing.setattr(receiver.database, "_read", _unreadable)
+            with pytest.raises(StoreError):
+                receiver._acknowledge(now_s)
+        counts = []
+        for _ in range(4):
+            receiver._acknowledge(now_s)
+            counts.append(len(told))
+            now_s += REST_S
+    finally:
+        receiver.stop()
+    assert counts == [100, 200, 230, 230]
+    assert sorted(told) == [box.topics.ack for box in boxes[20:]]
+
+
+def _unreadable() -> None:
+    raise sqlite3.OperationalError("disk I/O error")
 
 
 @pytest.mark.parametrize("group", ["", "team"])

@@ -287,20 +287,37 @@ def test_what_somebody_has_set_for_the_database_changes_nothing(cluster: Cluster
             assert {"events_2025_12", "events_2026_01"} <= set(cast("PostgresDatabase", database).months(connection))
 
 
-def test_after_a_failover_connections_to_a_standby_are_given_up(cluster: Cluster, name: str) -> None:
-    """An address led to a standby for a moment: what was connected then was kept for ever, and stored nothing."""
+def _is_standby(database: Database) -> bool:
+    with database.reading() as connection:
+        return bool(connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one())
+
+
+def test_after_a_failover_connections_to_a_standby_are_given_up(
+    cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address led to a standby for a moment: what was connected then was kept for ever, and stored nothing.
+
+    Whoever only read was shown for ever what the standby had.
+    """
+    monkeypatch.setattr(postgres, "STANDBY_S", 0.5)
     standby, folder = cluster.standby(), Path(mkdtemp(prefix="vip"))
     address = folder / ".s.PGSQL.5432"
     address.symlink_to(standby.folder / f".s.PGSQL.{standby.port}")
     try:
         standby.start()
-        with open_database(f"postgresql://postgres@/{name}?host={folder}&port=5432", make=False) as database:
+        url = f"postgresql://postgres@/{name}?host={folder}&port=5432"
+        with open_database(url, make=False) as reader, open_database(url, make=False) as database:
+            assert _is_standby(reader)
+            time.sleep(0.6)
+            assert _is_standby(reader), "there is no other yet"
             ways = (database.writing, database.noting)
             for work in ways:
                 with pytest.raises(StoreError, match=r"read-only|during recovery"), work() as connection:
                     connection.execute(text("UPDATE meta SET value = value"))
             address.unlink()
             address.symlink_to(cluster.folder / f".s.PGSQL.{cluster.port}")
+            time.sleep(0.6)
+            assert not _is_standby(reader)
             for work in ways:
                 with work() as connection:
                     connection.execute(text("UPDATE meta SET value = value"))

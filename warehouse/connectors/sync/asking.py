@@ -15,6 +15,10 @@ POLL_S = 0.05
 Found = TypeVar("Found")
 
 
+class LateAnswerError(SourceError):
+    """The other side takes longer than it may."""
+
+
 class TimedQuestion(Generic[Found]):
     """Asks in a thread of its own, one question at a time. Used by one thread, but for `stop`."""
 
@@ -32,31 +36,32 @@ class TimedQuestion(Generic[Found]):
         self._stopping = threading.Event()
         self._under_way: Future[Found] | None = None
 
-    def answer(self) -> Found:
-        """What `ask` returns.
+    def answer(self, is_unwanted: Callable[[], bool] = lambda: False) -> Found:
+        """What `ask` returns; `is_unwanted` is asked meanwhile.
 
         Raises:
-            SourceError: it isn't over in time or isn't wanted any more; or the former one still isn't over.
+            LateAnswerError: it isn't over in time, or the former one still isn't over.
+            SourceError: it isn't wanted any more.
         """
         if self._under_way is not None and not self._under_way.done():
-            self._wait(self._under_way, "the former question still isn't answered")
+            self._wait(self._under_way, "the former question still isn't answered", is_unwanted)
         asked: Future[Found] = Future()
         self._under_way = asked
         threading.Thread(target=self._settle, args=(asked,), name="question", daemon=True).start()
-        self._wait(asked, f"no answer within {self._limit_s:g} s")
+        self._wait(asked, f"no answer within {self._limit_s:g} s", is_unwanted)
         return asked.result()
 
     def stop(self) -> None:
         """Wait no longer; from any thread."""
         self._stopping.set()
 
-    def _wait(self, asked: "Future[Found]", late: str) -> None:
+    def _wait(self, asked: "Future[Found]", late: str, is_unwanted: Callable[[], bool]) -> None:
         deadline_s = time.monotonic() + self._limit_s
         while not wait([asked], POLL_S).done:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or is_unwanted():
                 raise SourceError(f"{self._before}the question isn't wanted any more")
             if time.monotonic() >= deadline_s:
-                raise SourceError(f"{self._before}{late}: {self._remedy}")
+                raise LateAnswerError(f"{self._before}{late}: {self._remedy}")
 
     def _settle(self, asked: "Future[Found]") -> None:
         try:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from warehouse.connectors.sync.asking import TimedQuestion
+from warehouse.connectors.sync.asking import LateAnswerError, TimedQuestion
 from warehouse.connectors.sync.lists import ListSettings, is_finished, snapshot_of
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 
@@ -63,12 +63,18 @@ class DropFolder:
         return found
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
-        """Until there is another list, or the newest has changed."""
+        """Until there is another list, the newest has changed, or the folder doesn't answer: `read` tells of that."""
         until_s = time.monotonic() + seconds
+
+        def is_over() -> bool:
+            return stopping.is_set() or time.monotonic() >= until_s
+
         while (left_s := until_s - time.monotonic()) > 0 and not stopping.wait(min(LOOK_S, left_s)):
             try:
-                if self._look.answer() != self._seen:
+                if self._look.answer(is_over) != self._seen:
                     return
+            except LateAnswerError:
+                return
             except SourceError:
                 continue
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,36 @@ def test_a_folder_whose_server_is_away_is_a_problem_in_time_and_holds_up_no_stop
     wait_until(lambda: source.read().managed == ("A-1",))
     source.stop()
     source.wait(stopping, 0.0)
+
+
+def test_whoever_waits_for_a_list_hears_all_else_while_the_folder_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look may take a minute: so long a stock that was lost on the broker wasn't published anew, nor was it said."""
+    path = _write(tmp_path, "location,sku\nA-1,Tea\n")
+    monkeypatch.setattr("warehouse.connectors.sync.folder.LOOK_S", 0.01)
+    source = _source(tmp_path)
+    source.read()
+    monkeypatch.setattr("warehouse.connectors.sync.folder.LIMIT_S", 0.3)
+    impatient = _source(tmp_path)
+    impatient.read()
+    back, woken, glob = threading.Event(), threading.Event(), Path.glob
+    with monkeypatch.context() as away:
+        away.setattr(Path, "glob", lambda *words: (back.wait(PATIENCE_S), glob(*words))[1])
+        for waiting, event, seconds in (
+            (source, threading.Event(), 0.3),  # the time is over
+            (source, woken, 600),
+            (impatient, threading.Event(), 600),  # the look is late
+        ):
+            began_s = time.monotonic()
+            threading.Timer(0.2, woken.set).start()
+            waiting.wait(event, seconds)
+            assert time.monotonic() - began_s < 20
+        back.set()
+    path.unlink()
+    began_s = time.monotonic()
+    impatient.wait(threading.Event(), 0.3)
+    assert time.monotonic() - began_s >= 0.3, "there is none for a moment, as while it is replaced"
 
 
 @pytest.mark.parametrize(
