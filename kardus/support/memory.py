@@ -30,7 +30,7 @@ def keep_freed() -> None:
     """Keep what is freed for what is needed next, however large: for work that needs the same again and again.
 
     By default glibc hands every block above 32 MiB back at once (mallopt(3), "dynamic mmap threshold"), and the system
-    fills the next one with zeros, page by page: a fifth of a training step. Nothing is done where the C library doesn't
+    fills the next one with zeros, page by page: a third of a training step. Nothing is done where the C library doesn't
     know it, or takes no limit: with the second alone it would keep less than by itself.
     """
     library = ctypes.CDLL(None)
