@@ -75,8 +75,7 @@ def fit_command(
     from train.study.proposal_filter import trust_proposed  # noqa: PLC0415
 
     require_known(config.arch)
-    quiet_libraries()
-    keep_freed()
+    _prepare_training()
     with _progress() as progress:
         display = RunDisplay(progress, out_dir)
         shown = ProgressCallbacks(display.epoch, display.note, display.batch)
@@ -241,8 +240,7 @@ def study_command(
         from train.networks.backbones import require_known  # noqa: PLC0415
 
         require_known(arch)
-    quiet_libraries()
-    keep_freed()
+    _prepare_training()
     options = (
         " --quick" * quick
         + (f" --init-standin {Path(standin).name}" if standin else "")
@@ -342,6 +340,11 @@ def quiet_libraries() -> None:
     """Silence notices of libraries that a user can do nothing about."""
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
+
+
+def _prepare_training() -> None:
+    quiet_libraries()
+    keep_freed()
 
 
 def _progress() -> Progress:

@@ -9,7 +9,8 @@ from edge_agent.records import ExpectedMessage, HomeAssistantOnline
 from kardus.contract.homeassistant import ONLINE, status_topic
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import ROOT, Topics, expected_topic, location_of
-from kardus.mqtt.connection import Incoming, Subscription
+from kardus.mqtt.connection import Subscription
+from kardus.mqtt.incoming import Incoming
 from kardus.support.harmless import escaped
 from kardus.support.spelling import decomposed
 

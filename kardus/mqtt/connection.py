@@ -10,7 +10,7 @@ import functools
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from kardus.mqtt.batch_client import BatchClient, PublishPacket
 from kardus.mqtt.content_type import content_type
+from kardus.mqtt.incoming import Incoming, Puback, nothing
 from kardus.mqtt.limits import BrokerLimits, limits_of
 from kardus.mqtt.reasons import GIVEN_UP, Ending, ending, refusal
 from kardus.mqtt.settings import BrokerSettings
@@ -47,58 +48,16 @@ class PublishToken(NamedTuple):
     message: int
 
 
-def _nothing(*_: object) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Puback:
-    """Acknowledges a message when it is called: over the connection that it came by, or not at all."""
-
-    client: BatchClient
-    number: int
-
-    def __call__(self) -> None:
-        """Send PUBACK."""
-        self.client.acknowledge([self.number])
-
-
-class Incoming(NamedTuple):
-    """A message from the broker."""
-
-    topic: str
-    payload: bytes
-    retained: bool = False
-    response_topic: str = ""
-    """Where the sender wants its answer (MQTT 5); with manual acknowledgement it isn't read."""
-    correlation: bytes = b""
-    """What the answer has to carry; likewise."""
-    acknowledge: Callable[[], object] = _nothing
-    """With manual acknowledgement: PUBACK, over the connection that the message came by or not at all."""
-
-
-def acknowledge_all(messages: Iterable[Incoming]) -> None:
-    """Acknowledge each, those of one connection in one piece: each piece wakes the network's thread."""
-    together: dict[BatchClient, list[int]] = {}
-    for message in messages:
-        if isinstance(message.acknowledge, Puback):
-            together.setdefault(message.acknowledge.client, []).append(message.acknowledge.number)
-        else:
-            message.acknowledge()
-    for client, numbers in together.items():
-        client.acknowledge(numbers)
-
-
 @dataclass(frozen=True)
 class Handlers:
     """Called from the session's threads; must return quickly and not raise: a connection ends when one raises."""
 
-    on_connect: Callable[[int], None] = _nothing
+    on_connect: Callable[[int], None] = nothing
     """With the number of the connection."""
-    on_message: Callable[[Incoming], None] = _nothing
-    on_acknowledged: Callable[[PublishToken, str], None] = _nothing
+    on_message: Callable[[Incoming], None] = nothing
+    on_acknowledged: Callable[[PublishToken, str], None] = nothing
     """What `publish` gave, and why the broker refused it; empty: it took it."""
-    on_lost: Callable[[int, Ending], None] = _nothing
+    on_lost: Callable[[int, Ending], None] = nothing
     """With the number of a connection that has ended, and why; not where it was stopped."""
 
 
@@ -365,7 +324,7 @@ class Connection:
     def _on_messages(self, client: BatchClient, messages: list[PublishPacket]) -> None:
         self.received += len(messages)
         for topic, payload, retained, number in messages:
-            acknowledge: Callable[[], object] = Puback(client, number) if number else _nothing
+            acknowledge: Callable[[], object] = Puback(client, number) if number else nothing
             self._handlers.on_message(Incoming(topic, payload, retained, acknowledge=acknowledge))
 
     def _on_subscribe(

@@ -27,7 +27,8 @@ from kardus.contract.messages import Model
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
-from kardus.mqtt.connection import Handlers, Incoming, Options, PublishToken
+from kardus.mqtt.connection import Handlers, Options, PublishToken
+from kardus.mqtt.incoming import Incoming
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import KardusError

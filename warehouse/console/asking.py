@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from kardus.contract.commands import Command, Reply
 from kardus.contract.messages import AgentStatus, Envelope
 from kardus.contract.topics import Topics, is_id
-from kardus.mqtt.connection import Handlers, Incoming
+from kardus.mqtt.connection import Handlers
+from kardus.mqtt.incoming import Incoming
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.identifiers import uuid7

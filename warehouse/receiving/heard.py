@@ -6,7 +6,7 @@ import queue
 from pydantic import ValidationError
 
 from kardus.contract.messages import AgentStatus, Envelope
-from kardus.mqtt.connection import Incoming
+from kardus.mqtt.incoming import Incoming
 
 _STATUS = Envelope[AgentStatus]
 

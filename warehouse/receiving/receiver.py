@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Self
 
 from kardus.contract.topics import Topics
-from kardus.mqtt.connection import Handlers, Incoming, Options, PublishToken, Subscription
+from kardus.mqtt.connection import Handlers, Options, PublishToken, Subscription
+from kardus.mqtt.incoming import Incoming
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, DataError, KardusError

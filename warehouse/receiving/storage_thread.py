@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kardus.mqtt.connection import Incoming, acknowledge_all
+from kardus.mqtt.incoming import Incoming, acknowledge_all
 from kardus.support.harmless import escaped
 from kardus.support.worker import Worker
 from warehouse.receiving.parsing import parse_message

@@ -12,7 +12,7 @@ from edge_agent.control.router import MAX_ACK_BYTES, Input, MessageRouter, agent
 from edge_agent.records import ExpectedMessage, HomeAssistantOnline
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import Topics, expected_topic
-from kardus.mqtt.connection import Incoming
+from kardus.mqtt.incoming import Incoming
 
 TOPICS = Topics("hall", "box")
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion, _ConnectionState
 
 from kardus.mqtt.batch_client import BatchClient, PublishPacket, read_publish, whole_packets
-from kardus.mqtt.connection import Handlers, Incoming, Options, Puback, acknowledge_all
+from kardus.mqtt.connection import Handlers, Options
+from kardus.mqtt.incoming import Incoming, Puback, acknowledge_all
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from tests.kardus.mqtt.scripted_broker import CONNECT, ScriptedBroker, connack

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import pytest
 
 from kardus.mqtt.client import MqttClient
-from kardus.mqtt.connection import WILL_DELAY_S, Connection, Handlers, Incoming, Options, PublishToken
+from kardus.mqtt.connection import WILL_DELAY_S, Connection, Handlers, Options, PublishToken
+from kardus.mqtt.incoming import Incoming
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError

@@ -1,6 +1,6 @@
 """What a receiver has heard of: the states that stand, and the last status of each agent."""
 
-from kardus.mqtt.connection import Incoming
+from kardus.mqtt.incoming import Incoming
 from tests.publishers import Publisher
 from warehouse.receiving.heard import Heard
 

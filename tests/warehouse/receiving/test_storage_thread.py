@@ -6,7 +6,7 @@ import pytest
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
-from kardus.mqtt.connection import Incoming
+from kardus.mqtt.incoming import Incoming
 from kardus.support.identifiers import uuid7
 from tests.brokers import Mosquitto
 from tests.publishers import SITE, Message, Publisher
