@@ -230,6 +230,8 @@ def study_command(
     arch: Annotated[
         str, typer.Option(help="Another network than the study's ResNet, such as timm:tf_efficientnet_lite0.")
     ] = "",
+    size: Annotated[int | None, typer.Option(min=32, help="Pixels a side, in place of the study's 224.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In place of the study's 60.")] = None,
 ) -> None:
     """Reproduce the founding study's eight runs under its own and under an honest protocol, beside its figures."""
     from train.fitting.progress import ProgressCallbacks  # noqa: PLC0415 - see the module
@@ -246,8 +248,10 @@ def study_command(
         + (f" --init-standin {Path(standin).name}" if standin else "")
         + (f" --precision {precision}" if precision else "")
         + (f" --arch {arch}" if arch else "")
+        + (f" --size {size}" if size else "")
+        + (f" --epochs {epochs}" if epochs else "")
     )
-    study = Study(data, out_dir, quick, precision, standin, arch)
+    study = Study(data, out_dir, quick, precision, standin, arch, size, epochs)
     with telling_how_to_go_on(kept="what it has finished is kept; go on with"), _progress() as progress:
         display = RunDisplay(progress)
         for results in run_study(study, ProgressCallbacks(display.epoch, batch=display.batch), _note):

@@ -106,16 +106,17 @@ class Study:
     """Initial weights in place of the ImageNet weights that the study took; "" for ImageNet's."""
     arch: str = ""
     """The network; "" for the study's, or that of `quick`."""
+    size: int | None = None
+    """Pixels a side; None for the study's, or those of `quick`."""
+    epochs: int | None = None
+    """None for the study's, or those of `quick`."""
 
     def configure(self, configuration: Configuration, init: str) -> TrainConfig:
         """The founding recipe with this run's changes."""
         values = read_recipe("founding") | (QUICK if self.quick else {})
-        changes = {"rmcsam": configuration.rmcsam, "copies": configuration.copies, "init": init}
-        if self.precision:
-            changes["precision"] = self.precision
-        if self.arch:
-            changes["arch"] = self.arch
-        return make_config(**values | changes)
+        run = {"rmcsam": configuration.rmcsam, "copies": configuration.copies, "init": init}
+        own = {"precision": self.precision, "arch": self.arch, "size": self.size, "epochs": self.epochs}
+        return make_config(**values | run | {key: value for key, value in own.items() if value})
 
 
 def run_study(

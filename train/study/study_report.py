@@ -21,7 +21,9 @@ def write_study(study: Study, results: Sequence[RunResult], command: str) -> Pat
         if result.curves:
             shutil.copyfile(result.curves, out / CURVES / f"{result.configuration.name}.png")
     write_json(out / "study.json", [_json(result) for result in results])
-    text = "\n".join([*_head(command, study), *_tables(results), *_leak(results), *_curves(results)])
+    text = "\n".join(
+        [*_head(command, study), *_tables(results), *_leak(results), *_pretraining(results), *_curves(results)]
+    )
     write_whole(out / "study.md", (text + "\n").encode())
     return out / "study.md"
 
@@ -39,10 +41,11 @@ def _json(result: RunResult) -> dict[str, object]:
 
 def _head(command: str, study: Study) -> list[str]:
     config = study.configure(CONFIGURATIONS[0], "")
-    scaled = ", ".join(f"{key} {getattr(config, key)}" for key in QUICK if key != "precision")
-    used = f" Precision: {config.precision}."
+    values = ", ".join(f"{key} {getattr(config, key)}" for key in QUICK if key != "precision")
+    by = " (`--quick`)" if study.quick else ""
+    scaled = f"Scaled to a processor{by}: {values}; the study: ResNet-50, 224, 60, 8"
     network = f"but for the network ({study.arch})" if study.arch else "ResNet-50"
-    size = f"Scaled to a processor (`--quick`): {scaled}; the study: ResNet-50, 224, 60, 8"
+    whole = f"As the study had it: {network}, 224 px, 60 epochs, batches of 8"
     return [
         "# The founding study, run again",
         "",
@@ -51,7 +54,7 @@ def _head(command: str, study: Study) -> list[str]:
         "Jurnal JTIK 8(4), 2024: 172 photos of 14 carton classes, ResNet with and without RMCSAM, 10 or 20 copies",
         "of each photo, random or ImageNet weights. Intervals are 95 % Wilson intervals.",
         "",
-        f"{size if study.quick else f'As the study had it: {network}, 224 px, 60 epochs, batches of 8'}.{used}",
+        f"{scaled if study.quick or study.size or study.epochs else whole}. Precision: {config.precision}.",
         "",
         "**Founding protocol:** copies are made of every photo and then split, and the originals are the test set:",
         "what is tested on was trained on. **Honest protocol:** photos are split first, bursts together, then copied;",
@@ -99,6 +102,20 @@ def _leak(results: Sequence[RunResult]) -> list[str]:
             "",
         ]
     return [*rows, *(f"| {name} | {100 * points:.1f} |" for name, points in both), "", *said]
+
+
+def _pretraining(results: Sequence[RunResult]) -> list[str]:
+    """What ImageNet's weights are worth under the honest protocol, beside what the leak is worth without them."""
+    by_kind = {(r.configuration.rmcsam, r.configuration.copies, r.configuration.pretrained): r for r in results}
+    rows = []
+    for (rmcsam, copies, pretrained), without in by_kind.items():
+        having = by_kind.get((rmcsam, copies, True))
+        if pretrained or not (having and having.honest and without.honest and without.test):
+            continue
+        gain, leak = having.honest.value - without.honest.value, without.test.value - without.honest.value
+        rows.append(f"| {without.configuration.name} | {100 * gain:.1f} | {100 * leak:.1f} |")
+    table = ["| run | honest figure with pretraining less without | the leak, without pretraining |", "|---|---|---|"]
+    return ["## What pretraining is worth, in points", "", *table, *rows, ""] if rows else []
 
 
 def _curves(results: Sequence[RunResult]) -> list[str]:

@@ -9,9 +9,10 @@ from kardus.support.errors import UsageError
 from tests.in_process import assert_one_line, call
 from tests.train.making import class_folders
 from train.__main__ import main
+from train.evaluation.metrics import proportion
 from train.fitting.progress import ProgressCallbacks
 from train.study import study
-from train.study.study import CONFIGURATIONS, RunResult, Study, run_study
+from train.study.study import CONFIGURATIONS, Configuration, RunResult, Study, run_study
 from train.study.study_report import write_study
 
 Capture = pytest.CaptureFixture[str]
@@ -141,6 +142,27 @@ def test_the_studys_runs_are_of_the_network_that_is_asked_for(tmp_path: Path) ->
     assert {config.arch for config in configs} == {"timm:tf_efficientnet_lite0"}
     assert [config.rmcsam for config in configs] == [False] * 4 + [True] * 4
     assert Study(tmp_path, tmp_path).configure(CONFIGURATIONS[0], "").arch == "resnet50"
+
+
+def test_the_studys_size_and_length_are_those_that_are_asked_for_and_its_page_says_so(tmp_path: Path) -> None:
+    asked = Study(tmp_path, tmp_path, size=128, epochs=20)
+    configs = [asked.configure(configuration, "") for configuration in CONFIGURATIONS]
+    assert {(config.size, config.epochs, config.batch) for config in configs} == {(128, 20, 8)}
+    page = write_study(asked, [], "the command").read_text()
+    assert (
+        "Scaled to a processor: arch resnet50, size 128, epochs 20, batch 8; the study: ResNet-50, 224, 60, 8" in page
+    )
+
+
+def test_the_page_lays_what_pretraining_is_worth_beside_what_the_leak_is_worth(tmp_path: Path) -> None:
+    def result(configuration: Configuration, test: int, honest: int) -> RunResult:
+        return RunResult(configuration, test=proportion("class", test, 100), honest=proportion("class", honest, 100))
+
+    plain = {c.pretrained: c for c in CONFIGURATIONS if not c.rmcsam and c.copies == 10}
+    results = [result(plain[False], 93, 62), result(plain[True], 98, 81), RunResult(CONFIGURATIONS[2])]
+    page = write_study(Study(tmp_path, tmp_path), results, "the command").read_text()
+    assert "| ResNetx10 | 19.0 | 31.0 |" in page
+    assert "ResNetx20 |" not in page[page.index("## What pretraining") : page.index("## Curves")]
 
 
 def test_the_study_refuses_an_unknown_network(tmp_path: Path, capsys: Capture) -> None:
