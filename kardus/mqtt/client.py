@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
-from kardus.mqtt.connection import Handlers, PublishToken, Subscription
+from kardus.mqtt.connection import NO_SOCKET, Handlers, PublishToken, Subscription
 from kardus.mqtt.reasons import Ending
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
@@ -14,6 +14,8 @@ from kardus.support.identifiers import uuid7
 
 READY_TIMEOUT_S = 25.0
 """Two versions of MQTT, each with a TCP connection and an answer; and a subscription."""
+TRIES_MORE = 1
+"""After a connection that the broker accepted and lost without a word; three would look like a client of this name."""
 PUBLISH_TIMEOUT_S = 60.0
 """A broker that answers nothing for so long takes nothing more; a connection that is lost is noticed before."""
 ENDING_TIMEOUT_S = 1.0
@@ -58,13 +60,7 @@ class MqttClient:
                 on_lost=self._lost,
             )
         )
-        self._session.wait_for(lambda: self._session.is_subscribed or self._session.failures > 0, READY_TIMEOUT_S)
-        if not self._session.is_subscribed:
-            problem = self._session.problem or f"{settings.address} doesn't answer a subscription"
-            self.close()
-            host, port, username = (settings.name(key) for key in ("host", "port", "username"))
-            remedy = "" if self._session.lacks else f": start it, or correct {host}, {port} and {username}"
-            raise BrokerError(problem + remedy)
+        self._require_subscribed(settings)
 
     @property
     def version(self) -> str:
@@ -112,6 +108,19 @@ class MqttClient:
     def send(self, topic: str, payload: bytes) -> None:
         """Publish a message that isn't retained (QoS 1), and don't wait; without a connection it is lost."""
         self._session.publish(self._session.connection or 0, topic, payload, retain=False)
+
+    def _require_subscribed(self, settings: BrokerSettings) -> None:
+        session = self._session
+        session.wait_for(
+            lambda: session.is_subscribed or session.failures > min(session.cut_short, TRIES_MORE), READY_TIMEOUT_S
+        )
+        if session.is_subscribed:
+            return
+        problem = session.problem or f"{settings.address} doesn't answer a subscription"
+        self.close()
+        host, port, username = (settings.name(key) for key in ("host", "port", "username"))
+        has_remedy = session.lacks or NO_SOCKET in problem
+        raise BrokerError(problem if has_remedy else f"{problem}: start it, or correct {host}, {port} and {username}")
 
     def _require_taken(self, topic: str, token: PublishToken | None, connection: int) -> None:
         """Wait for the broker's answer. None: the connection was gone when it was to be published."""

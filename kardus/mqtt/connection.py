@@ -6,6 +6,7 @@ connection goes nowhere, since its number may be another message's by now.
 """
 
 import contextlib
+import errno
 import functools
 import socket
 import ssl
@@ -37,6 +38,8 @@ WILL_DELAY_S = 5
 NEVER_SUBSCRIBED = "kardus/question"
 """To take this subscription back is nothing but a question whether the broker still answers."""
 _UNSUPPORTED_VERSION = 132
+NO_SOCKET = "no socket left on this machine"
+_NO_SOCKET = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 Subscription = tuple[str, int]
 """Topic filter and QoS."""
 
@@ -183,11 +186,10 @@ class Connection:
             self._client.connect(
                 settings.host, settings.port, max(1, settings.keepalive_s * 2 // 3), **self._session_options()
             )
+            self._client.loop_start()  # it opens sockets of its own, to be woken by
         except (OSError, ValueError) as error:  # ValueError: a text that can't be a host's name
-            found = "no secure connection" if isinstance(error, ssl.SSLError) else "no broker there"
-            return f"{found} ({explain(error)})"
+            return _why_not_open(error)
         self._is_open = True
-        self._client.loop_start()
         return ""
 
     def subscribe(self, subscriptions: Sequence[Subscription]) -> int | None:
@@ -228,7 +230,7 @@ class Connection:
 
     def close(self) -> None:
         """Disconnect, cleanly where the broker still listens; free the socket and the thread."""
-        if self._client.disconnect() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+        if self._client.disconnect() == MQTTErrorCode.MQTT_ERR_SUCCESS and self._is_open:
             self.ended.wait(FAREWELL_S)
         left = self._client.socket()
         if isinstance(left, socket.socket):
@@ -356,6 +358,13 @@ def _properties_of(kind: int, **values: Any) -> Properties:
 def _of_type(media_type: str) -> Properties:
     """A message's properties where it has no others: paho only reads them, and takes long to make them."""
     return _properties_of(PacketTypes.PUBLISH, ContentType=media_type)
+
+
+def _why_not_open(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.errno in _NO_SOCKET:
+        return f"{NO_SOCKET} ({explain(error)}): end what takes them, or raise its limits"
+    found = "no secure connection" if isinstance(error, ssl.SSLError) else "no broker there"
+    return f"{found} ({explain(error)})"
 
 
 def _send_at_once(_client: object, _userdata: object, opened: Any) -> None:

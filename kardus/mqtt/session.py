@@ -73,7 +73,7 @@ class MqttSession:
         """Why there was none when a connection was last attempted or lost."""
         self.failures = 0
         """Attempts in a row that failed, or brought a connection that lasted less than SHORT_S."""
-        self._cut_short = 0
+        self.cut_short = 0
         """Connections in a row that lasted less, and were lost without a reason."""
         self.conflict = ""
         """That another client uses this name, until a connection has lasted SHORT_S. The broker said so; or connections
@@ -181,7 +181,7 @@ class MqttSession:
             if connection is not None:
                 connection.close()
             else:
-                self._cut_short = 0
+                self.cut_short = 0
             self.failures = 0 if lasted else self.failures + 1
             self._notify()
             self.wait_for(lambda: self._stopping, backoff_s(self.failures))
@@ -265,7 +265,7 @@ class MqttSession:
             self.wait_for(lambda: self._is_over(connection) or self._subscriptions != subscriber.present, LOOK_S)
             lasted = time.monotonic() - accepted_s >= SHORT_S
             if lasted:
-                self.failures, self._cut_short, self.conflict = 0, 0, ""
+                self.failures, self.cut_short, self.conflict = 0, 0, ""
             if renewal.is_due():
                 log.info("certificates were renewed: connecting again with them")
                 break
@@ -285,10 +285,10 @@ class MqttSession:
         """Say why the connection was lost."""
         ending = connection.ending
         self.taken_over = self._options.persistent and ending.is_take_over
-        self._cut_short = self._cut_short + 1 if ending.name == NOT_GIVEN else 0
+        self.cut_short = self.cut_short + 1 if ending.name == NOT_GIVEN else 0
         if ending.is_take_over:
             self.conflict = TAKEN_OVER
-        elif self._cut_short >= SUSPICIOUS:
+        elif self.cut_short >= SUSPICIOUS:
             self.conflict = f"every connection is lost at once, as if {TAKEN_OVER}"
         self._report(self._loss(connection))
         handlers.on_lost(connection.number, ending)
