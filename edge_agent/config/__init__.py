@@ -1,6 +1,5 @@
 """The agent's configuration: one TOML file, validated once, frozen."""
 
-import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +8,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from edge_agent.config import sources
 from edge_agent.config.base import Section
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.layout_files import LayoutFile, LayoutRevision, as_keys
@@ -30,6 +28,7 @@ from edge_agent.config.sections import (
 )
 from kardus.contract.mqtt_text import NO_TEXT
 from kardus.support.errors import ConfigError
+from kardus.support.settings_files import explain_settings, first_of, key_of
 from kardus.support.toml_files import read_toml
 
 
@@ -86,8 +85,6 @@ _UNFIT = (
     "MQTT doesn't take it: no control characters; in a topic's levels no /, + or # either, no $ or space at the start, "
     "and at most 100 characters: choose another"
 )
-_LOGIN = re.compile(r"//[^/@]*@")
-"""User and password in an address: an error must not show them."""
 
 
 def load_config(path: Path, drafts: Mapping[str, LayoutRevision] | None = None) -> Config:
@@ -132,26 +129,14 @@ def parse_config(content: dict[str, Any], path: Path) -> Config:
     try:
         return Config.model_validate(content, context={"folder": path.parent.resolve()})
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error)}") from error
+        raise ConfigError(f"{path}: {_explain(error, content)}") from error
 
 
-def _explain(error: ValidationError) -> str:
-    # A misspelt key is also a missing one: say the spelling that stands there first.
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    key = ".".join(
-        str(part) if str(part).isprintable() else repr(part) for part in first["loc"] if part not in sources.KINDS
-    )
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    if first["type"] == "missing":
-        return f"{key}: missing: add it (see docs/configuration.md)"
-    if first["type"] == "extra_forbidden":
-        return f"{key}: no such key: see docs/configuration.md"
+def _explain(error: ValidationError, content: dict[str, Any]) -> str:
+    first = first_of(error)
     if first["type"] == "string_pattern_mismatch" and NO_TEXT in first["ctx"]["pattern"]:
-        message = _UNFIT
-    value = first["input"]
-    shown = f" = {_LOGIN.sub('//...@', repr(value))}" if isinstance(value, str | int | float) else ""
-    return f"{key}{shown}: {message}" if key else message
+        return f"{key_of(first, content)} = {first['input']!r}: {_UNFIT}"
+    return explain_settings(error, content, "docs/configuration.md")
 
 
 def _refuse_repeated(what: str, names: list[str]) -> None:

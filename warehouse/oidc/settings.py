@@ -1,14 +1,12 @@
 """The file of `serve --oidc`: which provider is asked who somebody is, and what he may do then."""
 
 import ipaddress
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from kardus.support.errors import UsageError
-from kardus.support.toml_files import read_toml
+from kardus.support.settings_files import read_settings_file
 from warehouse.connectors.secret import SecretPath
 from warehouse.connectors.web_address import WebAddress
 
@@ -84,16 +82,7 @@ def read_settings(path: Path) -> OidcSettings:
     Raises:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
     """
-    try:
-        found = OidcSettings.model_validate(read_toml(path))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"--oidc {path}: cannot be read ({reason}): write it as docs/page.md shows") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-        words = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"--oidc {path}: {f'{key}: ' if key else ''}{words}") from error
+    found = read_settings_file(path, OidcSettings, "docs/page.md", option="--oidc")
     placed = {
         key: path.parent / getattr(found, key) for key in ("client_secret_file", "ca_file") if getattr(found, key)
     }

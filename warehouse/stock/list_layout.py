@@ -2,16 +2,15 @@
 
 import re
 import shlex
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from kardus.support.errors import UsageError
+from kardus.support.settings_files import read_settings_file
 from kardus.support.spelling import composed
-from kardus.support.toml_files import read_toml
 from warehouse.stock.stock_list import COLUMNS
 
 PRESETS = Path(__file__).with_name("presets")
@@ -65,19 +64,9 @@ def read_preset(name: str) -> Preset:
         UsageError: there is none, or it is wrong.
     """
     path = PRESETS / f"{name}.toml" if name in PRESET_NAMES else Path(name)
-    if path.suffix != ".toml":
+    if path.suffix != ".toml" or not path.exists():
         raise UsageError(f"--preset {name}: none of that name: name {', '.join(PRESET_NAMES)}, or a .toml file")
-    try:
-        return Preset.model_validate(read_toml(path))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(
-            f"--preset {path}: cannot be read ({reason}): name {', '.join(PRESET_NAMES)}, or a .toml file"
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"--preset {path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
+    return read_settings_file(path, Preset, "docs/wms.md", option="--preset")
 
 
 def column_names(options: Sequence[str], preset: Preset) -> Mapping[str, tuple[str, ...]]:

@@ -33,11 +33,15 @@ def test_a_good_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("https://login.example.com", "http://login.example.com", "issuer: write https://"),
-        ("https://kardus.example.com", "ftp://x", "address: no address"),
-        ('client_id = "kardus"', "", "client_id: Field required"),
+        (
+            "https://login.example.com",
+            "http://login.example.com",
+            "issuer = 'http://login.example.com': write https://",
+        ),
+        ("https://kardus.example.com", "ftp://x", "address = 'ftp://x': no address"),
+        ('client_id = "kardus"', "", "client_id: missing: add it (see docs/page.md)"),
         ('name = "Company"', 'scope = "profile"', "scope: has to contain openid"),
-        ('name = "Company"', "unknown = 1", "unknown: Extra inputs"),
+        ('name = "Company"', "unknown = 1", "unknown: no such key: see docs/page.md"),
         ("viewer =", "boss =", "roles.boss"),
         (GOOD[GOOD.index("[roles]") :], "[roles]\nviewer = []", "nobody could come in"),
         ("issuer =", "issuer", "cannot be read"),

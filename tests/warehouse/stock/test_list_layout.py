@@ -54,9 +54,9 @@ def test_a_preset_of_one_s_own_is_a_file(tmp_path: Path) -> None:
     [
         ("[columns]\nplace = ['x']", "columns: 'place': name location, sku, quantity, empty"),
         ("[columns]\nsku = []", "columns: 'sku': name location"),
-        ("sku_pattern = '['", "sku_pattern: no regular expression"),
-        ("sku_pattern = 'x'", "sku_pattern: has 0 groups: put the SKU's part"),
-        ("colums = {}", "colums: Extra inputs are not permitted"),
+        ("sku_pattern = '['", "sku_pattern = '[': no regular expression"),
+        ("sku_pattern = 'x'", "sku_pattern = 'x': has 0 groups: put the SKU's part"),
+        ("colums = {}", "colums: no such key: see docs/wms.md"),
         ("x", "cannot be read"),
     ],
 )

@@ -1,15 +1,13 @@
 """The configuration of `kardus-wms deliver`: a TOML file."""
 
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from kardus.support.errors import UsageError
-from kardus.support.toml_files import read_toml
+from kardus.support.settings_files import read_settings_file
 from warehouse.connectors.deliver.epcis_capture import EpcisSettings, EpcisTarget
 from warehouse.connectors.deliver.kafka_settings import KafkaSettings
 from warehouse.connectors.deliver.odoo import OdooCounts, OdooTarget
@@ -18,7 +16,6 @@ from warehouse.connectors.deliver.tryton import TrytonCounts, TrytonTarget
 from warehouse.connectors.deliver.webhook import WebhookSettings, WebhookTarget
 from warehouse.connectors.own_paths import placed
 
-KINDS = ("webhook", "tryton", "odoo", "kafka", "epcis")
 TargetSettings = Annotated[
     WebhookSettings | TrytonCounts | OdooCounts | KafkaSettings | EpcisSettings, Field(discriminator="kind")
 ]
@@ -67,16 +64,7 @@ def read_settings(path: Path) -> DeliverSettings:
     Raises:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
     """
-    try:
-        found = DeliverSettings.model_validate(read_toml(path))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part not in (*KINDS, "[key]"))
-        raise UsageError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
-    return placed(found, path)
+    return placed(read_settings_file(path, DeliverSettings, "docs/wms.md"), path)
 
 
 def make_targets(settings: DeliverSettings) -> dict[str, DeliveryTarget]:

@@ -1,21 +1,20 @@
 """Which GS1 identifiers the warehouse's locations and products have: a TOML file and two lists."""
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from kardus.support.errors import DataError, UsageError
+from kardus.support.settings_files import read_settings_file
 from kardus.support.spelling import composed
 from kardus.support.table_headers import WantedColumns
 from kardus.support.tables import Row, read_rows
 from kardus.support.time_zone import TimeZone, time_zone
-from kardus.support.toml_files import read_toml
 from warehouse.connectors.epcis.identifiers import filled_gtin, gln13, is_extension, place_uri, product_uri
 
 _LOCATIONS = WantedColumns(("location", "gln"), optional=("extension",))
@@ -84,7 +83,7 @@ def read_identifiers(path: Path) -> Identifiers:
         UsageError: the file isn't there, isn't TOML, or a key of it is wrong.
         DataError: one of its lists can't be read, or a line of it is wrong.
     """
-    file = _read_file(path)
+    file = read_settings_file(path, MappingFile, "docs/wms.md")
     products = None if file.products is None else _read_products(path.parent / file.products)
     locations = {} if file.locations is None else _read_locations(path.parent / file.locations)
     try:
@@ -92,18 +91,6 @@ def read_identifiers(path: Path) -> Identifiers:
     except UsageError as error:
         raise UsageError(f"{path}: timezone: {str(error).removeprefix('--timezone ')}") from error
     return Identifiers(place_uri(file.gln), zone, file.gln, products, locations, file.private_base)
-
-
-def _read_file(path: Path) -> MappingFile:
-    try:
-        return MappingFile.model_validate(read_toml(path))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _read_products(path: Path) -> dict[str, str]:

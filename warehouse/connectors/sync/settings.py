@@ -1,14 +1,12 @@
 """The configuration of `kardus-wms sync`: a TOML file."""
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from kardus.support.errors import UsageError
-from kardus.support.toml_files import read_toml
+from kardus.support.settings_files import read_settings_file
 from warehouse.connectors.own_paths import placed
 from warehouse.connectors.sync.erpnext import ErpnextSettings, ErpnextSource
 from warehouse.connectors.sync.folder import DropFolder, FolderSettings
@@ -24,7 +22,6 @@ SourceSettings = Annotated[
     SqlSettings | HttpSettings | FolderSettings | SftpSettings | TrytonSettings | OdooSettings | ErpnextSettings,
     Field(discriminator="kind"),
 ]
-KINDS = ("sql", "http", "folder", "sftp", "tryton", "odoo", "erpnext")
 
 
 def _sftp(settings: SftpSettings) -> StockSource:
@@ -75,15 +72,7 @@ def read_settings(path: Path) -> SyncSettings:
     Raises:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
     """
-    try:
-        return placed(SyncSettings.model_validate(read_toml(path)), path)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{path}: cannot be read ({reason}): write it as docs/wms.md shows") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part not in KINDS)
-        raise UsageError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
+    return placed(read_settings_file(path, SyncSettings, "docs/wms.md"), path)
 
 
 def make_source(settings: SyncSettings) -> StockSource:

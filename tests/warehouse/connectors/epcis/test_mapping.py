@@ -47,10 +47,13 @@ def test_names_are_compared_in_one_spelling(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ("", "gln: Field required"),
-        ('gln = "4012345000008"\n', "gln: its check digit is 9, not 8"),
-        (GLN + "other = 1\n", "other: "),
-        (GLN + 'private_base = "http://id.example.com"\n', "private_base: no base of addresses"),
+        ("", "gln: missing: add it (see docs/wms.md)"),
+        ('gln = "4012345000008"\n', "gln = '4012345000008': its check digit is 9, not 8"),
+        (GLN + "other = 1\n", "other: no such key: "),
+        (
+            GLN + 'private_base = "http://id.example.com"\n',
+            "private_base = 'http://id.example.com': no base of addresses",
+        ),
         (GLN + 'timezone = "Mars/Olympus"\n', "timezone: 'Mars/Olympus': no such time zone"),
         ("gln = ", "cannot be read"),
     ],

@@ -238,16 +238,19 @@ def test_the_newest_whole_list_counts_and_another_one_wakes(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "source: Field required"),
-        ('[source]\nkind = "sap"\n', "source: Input tag 'sap'"),
-        (f'[source]\nkind = "sql"\nurl = "sqlite://"\nother = 1\n{SQL}', "source.other: "),
-        ('[source]\nkind = "sql"\nurl = "sqlite://"\nmanaged = ""\nstock = "x"\n', "source.managed: "),
-        (f'[source]\nkind = "http"\n{HTTP.format(url="ftp://x")}', "source.managed_url: no address"),
+        ("", "source: missing: add it (see docs/wms.md)"),
+        ('[source]\nkind = "sap"\n', "source: input tag 'sap'"),
+        (f'[source]\nkind = "sql"\nurl = "sqlite://"\nother = 1\n{SQL}', "source.other: no such key: see docs/wms.md"),
+        ('[source]\nkind = "sql"\nurl = "sqlite://"\nmanaged = ""\nstock = "x"\n', "source.managed = '': "),
+        (f'[source]\nkind = "http"\n{HTTP.format(url="ftp://x")}', "source.managed_url = 'ftp://x/places': no address"),
         (
             f'[source]\nkind = "http"\n{HTTP.format(url="http://u:p@x")}',
-            "source.managed_url: leave name and password out",
+            "source.managed_url = 'http://...@x/places': leave name and password out",
         ),
-        (f'poll_s = 0\n[source]\nkind = "sql"\nurl = "sqlite://"\n{SQL}', "poll_s: "),
+        (
+            f'poll_s = 0\n[source]\nkind = "sql"\nurl = "sqlite://"\n{SQL}',
+            "poll_s = 0: input should be",
+        ),
     ],
 )
 def test_a_wrong_key_is_named(tmp_path: Path, text: str, said: str) -> None:
