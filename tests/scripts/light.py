@@ -48,6 +48,8 @@ NOISES = 4
 JUMPS, EDGES, EDGE_PX = (1.8, 2.2, 2.6), (0.3, 0.5, 0.7), 12
 """Of light: how far an exposure jumps, where an edge falls (shares of the width), and how wide it is blurred."""
 GONE = 8
+PASSES_S = 40.0
+"""A light that passes lasts longer than anything waits for it."""
 
 
 def gains(red: float, green: float, blue: float) -> Look:
@@ -177,6 +179,22 @@ class Scene:
     """Milk cartons everywhere."""
 
 
+def _passes(t_s: float) -> bool:
+    return t_s < PASSES_S
+
+
+def _passing() -> dict[str, Look]:
+    """Lights that come and go."""
+    return {
+        "a light's edge at 50 %, x 1.8": lit_to(0.5, 1.8),
+        "a light's edge at 70 %, x 2.6": lit_to(0.7, 2.6),
+        "the sun through a gap, x 2.5": sunbeam(2.5),
+        "exposure jumps x 2.6": gains(2.6, 2.6, 2.6),
+        "a reflection": reflection,
+        "HDR": hdr,
+    }
+
+
 def scenes() -> dict[str, Scene]:
     """All of them, by name."""
     found = {"nothing": Scene()}
@@ -195,6 +213,7 @@ def scenes() -> dict[str, Scene]:
         "the sun through a gap, x 2.5": Scene(sunbeam(2.5)),
         "8 emptied as the exposure jumps x 1.8": Scene(gains(1.8, 1.8, 1.8), changes=GONE),
         "8 emptied beside a light's edge, x 1.8": Scene(lit_to(0.5, 1.8), changes=GONE),
+        **{f"{name}, for {PASSES_S:.0f} s": Scene(while_true(look, _passes)) for name, look in _passing().items()},
         "sunset": Scene(sunset),
         "night mode for 60 s": Scene(while_true(grey, lambda t: t < 60)),
         "day and night every 20 s": Scene(while_true(grey, lambda t: t % 40 < 20)),
