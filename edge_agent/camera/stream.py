@@ -188,13 +188,18 @@ class StreamSource:
 
 def rtsp_source(settings: RtspSource) -> StreamSource:
     """A network camera's stream."""
+    return StreamSource(settings.url, rtsp_request(settings), "check the camera, its address, user name and password")
+
+
+def rtsp_request(settings: RtspSource) -> StreamRequest:
+    """What its decoder is asked for."""
     options = {
         "rtsp_transport": "tcp",
         "timeout": _microseconds(settings.timeout_s),
         "analyzeduration": "500000",
-        "protocol_whitelist": "rtp,udp,tcp",  # a camera that sends us on to TLS would be checked by nobody
+        "protocol_whitelist": "rtsp,rtp,udp,tcp",  # a camera that sends us on to TLS would be checked by nobody
     }
-    stream = StreamRequest(
+    return StreamRequest(
         _with_login(settings),
         "rtsp",
         options,
@@ -203,7 +208,6 @@ def rtsp_source(settings: RtspSource) -> StreamSource:
         tls=policy_of(settings),
         colour=settings.colour,
     )
-    return StreamSource(settings.url, stream, "check the camera, its address, user name and password")
 
 
 def mjpeg_source(settings: MjpegSource) -> StreamSource:
