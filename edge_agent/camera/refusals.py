@@ -19,6 +19,10 @@ ASKED = ("OPTIONS", "DESCRIBE")
 """What FFmpeg asks first; it gives up where one is refused."""
 ASKS_WHO = "401"
 UDP_ALONE = "it sends RTP over UDP alone: switch RTP over TCP (interleaved) on in the camera"
+MAY_SEND_ON = (
+    "it answers what can't be followed: perhaps it sends us on, and no other address is told who looks; put the one "
+    "that it sends us to into url"
+)
 ASK_S = 1.0
 """A camera that has answered FFmpeg answers soon, or isn't waited for."""
 _MOST_BYTES = 65_536
@@ -37,6 +41,8 @@ def explained(error: FFmpegError, stream: StreamRequest) -> FFmpegError | NoAnsw
     ):
         return error  # it says enough, or the camera hasn't answered at all
     said = _asked(stream)
+    if error.errno == errno.EINVAL and not said:
+        said = MAY_SEND_ON
     return NoAnswerError(said) if said else error
 
 

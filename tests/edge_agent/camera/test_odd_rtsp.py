@@ -47,7 +47,6 @@ TAKEN = {
     ),
     "a nonce is soon too old": Habits(nonces=("first", "second", "third")),
     "it sends us on": Habits(moved="{base}/elsewhere"),
-    "it asks who looks, and sends us on": Habits(moved="{base}/elsewhere", nonces=("first",)),
 }
 
 
@@ -108,6 +107,14 @@ def test_a_camera_that_refuses_is_quoted_with_what_to_do(said: str) -> None:
     with OddRtspCamera(REFUSED[said]) as camera, pytest.raises(NoAnswerError) as refusal:
         LiveDecoder(_request(camera)).follow()
     assert said in str(refusal.value)
+
+
+def test_where_a_camera_sends_us_on_nobody_is_told_who_looks(password: Path) -> None:
+    with OddRtspCamera(Habits(nonces=("first",))) as other:
+        for habits in (Habits(moved=other.url), Habits(moved=other.url, nonces=("first",))):
+            with OddRtspCamera(habits) as camera, pytest.raises(NoAnswerError, match="into url"):
+                LiveDecoder(_request(camera, password)).follow()
+        assert other.heard == []
 
 
 def test_a_camera_that_lets_nobody_in_is_asked_no_more(password: Path) -> None:

@@ -129,7 +129,7 @@ def test_a_command_that_is_stopped_while_it_loads_ends_without_a_traceback(comma
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
 
 
-STOPS_AT = '''
+STOPS_AT = """
 import os, signal, sys
 
 
@@ -140,4 +140,4 @@ class Stop:
 
 
 sys.meta_path.insert(0, Stop())
-'''
+"""
