@@ -215,17 +215,21 @@ def test_a_shelf_that_was_emptied_at_once_is_told_soon(tmp_path: Path, model: tu
     assert max(at_s for at_s, _ in alerts(told)) - (since_s + EVERY_S) <= 30, "from the first picture that shows it"
 
 
+def _half_lit(pixels: Pixels) -> Pixels:
+    return lit_to(0.5, 1.8)(pixels.astype(np.float32), 0).clip(0, 255).astype(np.uint8)
+
+
 def test_stock_that_leaves_beside_a_light_s_edge_is_told_as_soon(
     tmp_path: Path, model: tuple[Bundle, Classifier]
 ) -> None:
     """What has to rest there, in case it is somebody in a plain coat, isn't doubted for as long once more."""
-    rack, edge = Rack(tmp_path, model), lit_to(0.5, 1.8)
+    rack = Rack(tmp_path, model)
     rack.show(DAY, 4)
-    rack.show(edge(DAY.astype(np.float32), 0), 5)
+    rack.show(_half_lit(DAY), 5)
     taken = [location for location in LOCATIONS if STOCK[location]][:9]
     bare = half(shelf(*(Change(0, ChangeKind.REMOVE, location) for location in taken)).frame(1))
     since_s = rack.at_s
-    told = rack.show(edge(bare.astype(np.float32), 0), 32)
+    told = rack.show(_half_lit(bare), 32)
     assert {location for _, location in alerts(told)} == set(taken)
     assert max(at_s for at_s, _ in alerts(told)) - (since_s + EVERY_S) <= 30, "from the first picture that shows it"
 
