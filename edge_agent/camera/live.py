@@ -8,16 +8,19 @@ again at once: they are caught up with in a fraction of a second.
                  <-- they aren't any more --   the packets since the last key frame are caught up with
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 
 import av
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.deinterlacing import Deinterlacer
 from edge_agent.camera.errors import StreamEndedError
+from edge_agent.camera.refusals import explained
 from edge_agent.camera.rest import Rest
 from edge_agent.camera.seen import DecodedFrame, Orientation
 from edge_agent.camera.slices import VideoPacket, joined
@@ -54,11 +57,16 @@ class LiveDecoder:
         """Take the stream's packets as they come, until it ends.
 
         Raises:
-            FFmpegError: it can't be opened, read or decoded.
+            FFmpegError, NoAnswerError: it can't be opened, read or decoded.
             OSError: its camera can't be reached, or isn't the one that it should be.
             ValueError: it has no video, too large a picture, or falls silent.
         """
-        with tunnelled(self._stream) as address, opened(self._stream, address) as container:
+        with contextlib.ExitStack() as until_its_end:
+            address = until_its_end.enter_context(tunnelled(self._stream))
+            try:
+                container = until_its_end.enter_context(opened(self._stream, address))
+            except FFmpegError as error:
+                raise explained(error, self._stream) from error
             video = container.streams.video[0]
             for packet in joined(in_time(container.demux(video), self._stream.timeout_s)):
                 self.take_packet(packet)

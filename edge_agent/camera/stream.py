@@ -27,6 +27,9 @@ FILE_TIMEOUT_S = 60.0
 """A file on a slow disk may take longer than a camera."""
 GRACE_S = 2.0
 """FFmpeg's own time-outs come first; only where they fail is the process killed."""
+SENT_ON = "rtsp,rtp,udp,tcp"
+"""Protocols of a camera that sends us on: to TLS it would be checked by nobody. Where a user name is given FFmpeg would
+tell whoever asks there, so that it isn't followed then."""
 _MOST_TEXT = 65_536
 """A longer reason is nonsense, in bytes."""
 
@@ -188,13 +191,18 @@ class StreamSource:
 
 def rtsp_source(settings: RtspSource) -> StreamSource:
     """A network camera's stream."""
+    return StreamSource(settings.url, rtsp_request(settings), "check the camera, its address, user name and password")
+
+
+def rtsp_request(settings: RtspSource) -> StreamRequest:
+    """What its decoder is asked for."""
     options = {
         "rtsp_transport": "tcp",
         "timeout": _microseconds(settings.timeout_s),
         "analyzeduration": "500000",
-        "protocol_whitelist": "rtp,udp,tcp",  # a camera that sends us on to TLS would be checked by nobody
+        "protocol_whitelist": "rtp,udp,tcp" if settings.username else SENT_ON,
     }
-    stream = StreamRequest(
+    return StreamRequest(
         _with_login(settings),
         "rtsp",
         options,
@@ -203,7 +211,6 @@ def rtsp_source(settings: RtspSource) -> StreamSource:
         tls=policy_of(settings),
         colour=settings.colour,
     )
-    return StreamSource(settings.url, stream, "check the camera, its address, user name and password")
 
 
 def mjpeg_source(settings: MjpegSource) -> StreamSource:

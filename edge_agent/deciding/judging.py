@@ -13,10 +13,9 @@ from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.code_witness import with_code
 from edge_agent.deciding.correcting import HeldWord, Word, corrected, said_seen, whole_milliseconds
 from edge_agent.deciding.recognised import Recognised, SeenStock
-from edge_agent.deciding.verdict import Decided, Judgement, combine, decide, judge, with_empty_picture
+from edge_agent.deciding.verdict import Decided, Judgement, combine, decide, judge, seen_of, with_empty_picture
 from edge_agent.records import CodeWitness, Expectation, Finding, Sighting
-from kardus.contract.manifest import EMPTY_CLASS
-from kardus.contract.messages import Candidate, Expected, ExpectedStock, LocationState, Seen
+from kardus.contract.messages import Expected, ExpectedStock, LocationState, Seen
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.inference.classification import Classification
 from kardus.support.clock import SYSTEM_CLOCK, Clock
@@ -62,6 +61,8 @@ class _Slot:
     """It was last classified in another light than when its content was first seen."""
     content: int = 0
     """Counts what has stood in it."""
+    rested_s: float = 0.0
+    """For how long that had to rest before it could be classified."""
     is_read: bool = False
     """Whether the codes of its content were read, or are being read."""
     witness: CodeWitness | None = None
@@ -155,6 +156,7 @@ class Votes:
             if activity.changed:
                 slot.votes.clear()
                 slot.forget_code()
+                slot.rested_s = activity.rested_s
                 changed.add(slot.location)
                 self._unchanged_since.pop(slot.location, None)
                 self._words.pop(slot.location, None)
@@ -188,6 +190,10 @@ class Votes:
     def contents(self, location: str) -> tuple[int, ...]:
         """What stands at a location, counted in each of its slots: another number, another content."""
         return tuple(self._slots[index].content for index in self._slots_of[location])
+
+    def rested_s(self, location: str) -> float:
+        """For how long what stands at a location had to rest before it could be classified, in each of its slots."""
+        return min(self._slots[index].rested_s for index in self._slots_of[location])
 
     def is_relit(self, location: str) -> bool:
         """Whether it was last seen in another light than when its content was first seen."""
@@ -332,6 +338,7 @@ class Judging:
             reason=judgement.reason,
             facing=decided.facing,
             corrected=word is not None,
+            rested_s=votes.rested_s(location),
         )
 
     def _in_another_light(self, votes: Votes, location: str, stock: ExpectedStock | None, decided: Decided) -> Decided:
@@ -382,19 +389,3 @@ def _seen(decided: Decided, judgement: Judgement, word: Word | None) -> Seen | N
     if not decided.vote.skus:
         return None
     return seen_of(decided.vote, judgement.sku, judgement.category or judgement.family)
-
-
-def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:
-    """What a classification comes to, with product and category as far as the verdict holds them for sure.
-
-    What is doubted has no product; its category is the given one, or none. What is rejected has neither.
-    """
-    top = tuple(Candidate(sku=s.sku, likelihood=min(1.0, s.likelihood)) for s in classification.skus[:3])
-    if not classification.known or (classification.doubted and classification.sku != EMPTY_CLASS):
-        sure = classification.category_confidence if category else classification.confidence
-        return Seen(sku=None, category=category, confidence=sure, top=top)
-    if classification.sku == EMPTY_CLASS:
-        return Seen(sku=None, name=EMPTY_CLASS, confidence=classification.confidence, top=top)
-    name = classification.name if sku else None
-    confidence = classification.confidence if sku else classification.category_confidence
-    return Seen(sku=sku, name=name, category=category or classification.category, confidence=confidence, top=top)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from edge_agent.config.sections import VerdictSection
 from edge_agent.records import Finding
 from kardus.contract.manifest import EMPTY_CLASS
-from kardus.contract.messages import Expected, LocationState
+from kardus.contract.messages import Candidate, Expected, LocationState, Seen
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.inference.classification import Classification, SkuScore
 from kardus.support.clock import Clock
@@ -212,6 +212,22 @@ def _family(seen: Classification, rules: VerdictSection) -> str | None:
     return seen.category if seen.known and seen.doubted and is_sure else None
 
 
+def seen_of(classification: Classification, sku: str | None, category: str | None) -> Seen:
+    """What a classification comes to, with product and category as far as the verdict holds them for sure.
+
+    What is doubted has no product; its category is the given one, or none. What is rejected has neither.
+    """
+    top = tuple(Candidate(sku=s.sku, likelihood=min(1.0, s.likelihood)) for s in classification.skus[:3])
+    if not classification.known or (classification.doubted and classification.sku != EMPTY_CLASS):
+        sure = classification.category_confidence if category else classification.confidence
+        return Seen(sku=None, category=category, confidence=sure, top=top)
+    if classification.sku == EMPTY_CLASS:
+        return Seen(sku=None, name=EMPTY_CLASS, confidence=classification.confidence, top=top)
+    name = classification.name if sku else None
+    confidence = classification.confidence if sku else classification.category_confidence
+    return Seen(sku=sku, name=name, category=category or classification.category, confidence=confidence, top=top)
+
+
 @dataclass
 class _Doubt:
     """What is known of one camera."""
@@ -219,7 +235,7 @@ class _Doubt:
     matched: dict[str, str | None] = field(default_factory=dict)
     """The SKU that each location had when it last matched, until an alert of it is told."""
     turned_s: dict[str, float] = field(default_factory=dict)
-    """When each location turned to an alert."""
+    """When each location turned to an alert: the time counts that it had to rest before it could be looked at."""
     held: dict[str, Finding] = field(default_factory=dict)
     """Alerts that aren't told yet."""
     since_s: float | None = None
@@ -271,7 +287,7 @@ class ViewDoubts:
         for camera in sorted({finding.camera for finding in findings if finding.location in turning}):
             if self._is_much(camera, now_s):
                 doubt = self._of(camera)
-                doubt.since_s = doubt.looked_s = now_s
+                doubt.since_s, doubt.looked_s = max(doubt.turned_s.values()), now_s
                 on_doubt(camera)
         return [self._weighed(finding) if finding.location in turning else finding for finding in findings]
 
@@ -328,7 +344,7 @@ class ViewDoubts:
         if doubt.matched[location] != (finding.expected.sku if finding.expected else None):
             del doubt.matched[location]
             return False
-        doubt.turned_s.setdefault(location, now_s)
+        doubt.turned_s.setdefault(location, now_s - finding.rested_s)
         return True
 
     def _is_right(self, doubt: _Doubt, location: str) -> None:
@@ -342,10 +358,17 @@ class ViewDoubts:
         doubt.turned_s = {name: at_s for name, at_s in doubt.turned_s.items() if now_s - at_s <= self._refresh_s}
         if doubt.since_s is not None or now_s < doubt.believed_until_s:
             return False
+        if self._is_as_good_as_over(doubt, now_s):
+            return False
         right = {n for n, state in self._states.items() if state.camera == camera and state.verdict is Verdict.MATCH}
         return len(doubt.turned_s) >= max(
             FEWEST_TURNED, SHARE_TURNED * len(right | set(doubt.matched) | set(doubt.turned_s))
         )
+
+    def _is_as_good_as_over(self, doubt: _Doubt, now_s: float) -> bool:
+        """Whether the newest alert has been there for so long that nobody could look again before a doubt ends."""
+        left_s = max(doubt.turned_s.values(), default=now_s) + self._doubt_s - now_s
+        return left_s < min(LOOK_AGAIN_S, self._doubt_s)
 
     def _weighed(self, finding: Finding) -> Finding:
         """An alert, held back where the view is doubted."""

@@ -47,6 +47,8 @@ class Finding:
     facing: int | None = None
     seen_at: tuple[str, ...] = ()
     corrected: bool = False
+    rested_s: float = 0.0
+    """For how long what is there had to rest, in another light, before it could be classified."""
 
 
 @dataclass(frozen=True)

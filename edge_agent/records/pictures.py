@@ -69,6 +69,8 @@ class Activity:
     """It moves, or something stands before it: this picture says nothing of its stock."""
     relit: bool = False
     """Its content is what it was when it was first classified, and the light on it is another."""
+    rested_s: float = 0.0
+    """For how long a changed content had to rest before it could be classified, since the light changed with it."""
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,9 @@ ADAPT_AFTER_S = 600.0
 """Surroundings that stay changed for so long are the shelf's own, where no commissioning picture says otherwise."""
 FEWEST_AROUND = 12
 """With fewer places around it that belong to no other slot, a slot's surroundings say nothing."""
-SETTLES_S = 30.0
+SETTLES_S = 24.0
 """Where the surroundings are lit otherwise, and the content differs too, somebody in a plain coat may stand there: they
-have to rest for so long."""
+have to rest for so long. With the votes after it, what changed is told within 30 s, as after a doubt in a view."""
 HIDDEN = 0.5
 """From this share of the slots on that are covered, what changes in the others is covered too, by the same thing: a
 camera's menu, a truck."""
@@ -72,6 +72,8 @@ class _Memory:
         """For how many pictures in a row each was moving or covered."""
         self.restless_s = np.full(slots, -np.inf)
         """When each last moved."""
+        self.settling = np.zeros(slots, bool)
+        """Which have to rest before they are looked at."""
 
 
 class ChangeGate:
@@ -125,6 +127,7 @@ class ChangeGate:
         """
         now = self._see(small, corners)
         memory, light = self._memory, now.light
+        had_to_rest = memory.settling
         moving = self._moving(now, light)
         memory.restless_s[moving] = at_s
         changed = self._differ(now.contents, memory.seen.contents, light / memory.light)
@@ -137,6 +140,7 @@ class ChangeGate:
         self._remember(classify, now, light, at_s)
         memory.busy = np.where(busy, memory.busy + 1, 0)
         obstructed = busy & (memory.busy >= self._rules.obstructed_after)
+        rested_s = np.where(had_to_rest & classify & changed, at_s - memory.restless_s, 0.0)
         return [
             Activity(
                 classify=bool(classify[slot]),
@@ -144,6 +148,7 @@ class ChangeGate:
                 obstructed=bool(obstructed[slot]),
                 busy=bool(busy[slot]),
                 relit=bool(relit[slot]),
+                rested_s=float(rested_s[slot]),
             )
             for slot in range(len(busy))
         ]
@@ -205,6 +210,7 @@ class ChangeGate:
         if self._still is None:
             self._still = now
         covered = self._stand_out(differences(now.around, self._still.around, light / self._still.light))
+        self._memory.settling = np.zeros(len(covered), bool)
         if covered.any():
             covered = self._before_in_any_light(now, self._still, covered, at_s)
         self._adapt(now, at_s, is_covered=bool(covered.any()))
@@ -218,7 +224,8 @@ class ChangeGate:
         lit = held_against(now, still, self._own_places)
         covered = suspects & self._stand_out(lit.around, COVERED_WHATEVER_THE_LIGHT)
         differs = self._much(held_against(now, memory.seen, self._own_places).contents) & memory.known
-        covered |= suspects & differs & (at_s - memory.restless_s < SETTLES_S)
+        memory.settling = suspects & differs & (at_s - memory.restless_s < SETTLES_S)
+        covered |= memory.settling
         if covered.sum() >= max(FEWEST_HIDDEN, HIDDEN * len(covered)):
             covered |= differs
         return covered

@@ -26,6 +26,7 @@ from typer.core import TyperGroup
 
 from kardus.support.errors import KardusError
 from kardus.support.harmless import STEERING, escaped
+from kardus.support.loading import loading
 
 
 class HarmlessConsole(Console):
@@ -195,7 +196,7 @@ def run_with_extra(cli: str, command: str, extra: str, modules: Collection[str])
         modules: top-level modules that the extra brings.
     """
     try:
-        with without_collection():
+        with loading(), without_collection():
             commands = importlib.import_module(cli)
         run_app(commands.app)
     except ModuleNotFoundError as error:

@@ -29,6 +29,7 @@ from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
 from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, noisy, shelf, still
 from tests.edge_agent.seeing.test_view_colours import grey, lit
+from tests.scripts.light import lit_to
 
 BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)
 EVERY_S, REFRESH_S = 2.0, 6.0
@@ -211,6 +212,25 @@ def test_a_shelf_that_was_emptied_at_once_is_told_soon(tmp_path: Path, model: tu
     told = rack.show(bare, 22)
     assert {location for _, location in alerts(told)} == set(taken)
     assert {verdict for _, _, verdict, _ in told} == {Verdict.UNCERTAIN, Verdict.EMPTY}
+    assert max(at_s for at_s, _ in alerts(told)) - (since_s + EVERY_S) <= 30, "from the first picture that shows it"
+
+
+def _half_lit(pixels: Pixels) -> Pixels:
+    return lit_to(0.5, 1.8)(pixels.astype(np.float32), 0).clip(0, 255).astype(np.uint8)
+
+
+def test_stock_that_leaves_beside_a_light_s_edge_is_told_as_soon(
+    tmp_path: Path, model: tuple[Bundle, Classifier]
+) -> None:
+    """What has to rest there, in case it is somebody in a plain coat, isn't doubted for as long once more."""
+    rack = Rack(tmp_path, model)
+    rack.show(DAY, 4)
+    rack.show(_half_lit(DAY), 5)
+    taken = [location for location in LOCATIONS if STOCK[location]][:9]
+    bare = half(shelf(*(Change(0, ChangeKind.REMOVE, location) for location in taken)).frame(1))
+    since_s = rack.at_s
+    told = rack.show(_half_lit(bare), 32)
+    assert {location for _, location in alerts(told)} == set(taken)
     assert max(at_s for at_s, _ in alerts(told)) - (since_s + EVERY_S) <= 30, "from the first picture that shows it"
 
 

@@ -48,6 +48,8 @@ NOISES = 4
 JUMPS, EDGES, EDGE_PX = (1.8, 2.2, 2.6), (0.3, 0.5, 0.7), 12
 """Of light: how far an exposure jumps, where an edge falls (shares of the width), and how wide it is blurred."""
 GONE = 8
+PASSES_S = 40.0
+"""A light that passes lasts longer than anything waits for it."""
 
 
 def gains(red: float, green: float, blue: float) -> Look:
@@ -177,6 +179,22 @@ class Scene:
     """Milk cartons everywhere."""
 
 
+def _passes(t_s: float) -> bool:
+    return t_s < PASSES_S
+
+
+def _passing() -> dict[str, Look]:
+    """Lights that come and go."""
+    return {
+        "a light's edge at 50 %, x 1.8": lit_to(0.5, 1.8),
+        "a light's edge at 70 %, x 2.6": lit_to(0.7, 2.6),
+        "the sun through a gap, x 2.5": sunbeam(2.5),
+        "exposure jumps x 2.6": gains(2.6, 2.6, 2.6),
+        "a reflection": reflection,
+        "HDR": hdr,
+    }
+
+
 def scenes() -> dict[str, Scene]:
     """All of them, by name."""
     found = {"nothing": Scene()}
@@ -195,6 +213,7 @@ def scenes() -> dict[str, Scene]:
         "the sun through a gap, x 2.5": Scene(sunbeam(2.5)),
         "8 emptied as the exposure jumps x 1.8": Scene(gains(1.8, 1.8, 1.8), changes=GONE),
         "8 emptied beside a light's edge, x 1.8": Scene(lit_to(0.5, 1.8), changes=GONE),
+        **{f"{name}, for {PASSES_S:.0f} s": Scene(while_true(look, _passes)) for name, look in _passing().items()},
         "sunset": Scene(sunset),
         "night mode for 60 s": Scene(while_true(grey, lambda t: t < 60)),
         "day and night every 20 s": Scene(while_true(grey, lambda t: t % 40 < 20)),
@@ -245,15 +264,15 @@ def play(scene: Scene, seed: int, work: Path, *, guarded: bool = True) -> Outcom
     """Play a scene on one rack."""
     rack = Rack(levels=scene.levels, positions=5 if scene.levels > 1 else 3)
     places = [slot.location for slot in rack.slots()]
-    shelf = Shelf(rack, DrawnPictures(), _script(scene, places, seed))
-    config = _config(rack, work, doubt_s=ViewSection().doubt_s if guarded else 0.0)
-    assert config.model
+    shelf = Shelf(rack, DrawnPictures(), script(scene, places, seed))
+    configured = config(rack, work, doubt_s=ViewSection().doubt_s if guarded else 0.0)
+    assert configured.model
     if not guarded:
         setattr(CameraView, "_with_colours", lambda _, view, __: view)  # noqa: B010 - as it was before
-    player = Player(config, {CAMERA: True}, load_model(config.model))
+    player = Player(configured, {CAMERA: True}, load_model(configured.model))
     skus, outcome = shelf.skus(), Outcome(len(places))
     wrong = {p for p in places if shelf.script.truth(1, skus)[p] in ALERTS}
-    for moment in _moments(shelf, scene):
+    for moment in moments(shelf, scene):
         for change in player.play(moment):
             location, verdict = change.finding.location, change.finding.verdict
             since_s = moment.at_s - BEGINS_S - 10
@@ -270,7 +289,8 @@ def play(scene: Scene, seed: int, work: Path, *, guarded: bool = True) -> Outcom
     return outcome
 
 
-def _script(scene: Scene, places: list[str], seed: int) -> Script:
+def script(scene: Scene, places: list[str], seed: int) -> Script:
+    """What stands where, what is expected, and what changes."""
     names = [s.name for s in DrawnPictures().stock()]
     names = [name for name in names if name.startswith("Milk")] if scene.white else names
     stock: dict[str, str | None] = {p: names[(seed * 5 + 3 * n) % len(names)] for n, p in enumerate(places)}
@@ -284,7 +304,8 @@ def _script(scene: Scene, places: list[str], seed: int) -> Script:
     return Script(seed, 2, stock, expected, tuple(changes))
 
 
-def _moments(shelf: Shelf, scene: Scene) -> Iterator[ReplayedInput]:
+def moments(shelf: Shelf, scene: Scene) -> Iterator[ReplayedInput]:
+    """The pictures, a moment each, after what the WMS expects."""
     for location, sku in shelf.script.expected.items():
         payload = Expected(revision=1, sku=sku).model_dump_json().encode()
         yield ReplayedInput(BEGAN, 0.0, ExpectedMessage(location, payload))
@@ -300,7 +321,8 @@ def _moments(shelf: Shelf, scene: Scene) -> Iterator[ReplayedInput]:
         yield ReplayedInput(at, at_s, Frame(CAMERA, number + 1, at, at_s, Image.fromarray(pixels)), number)
 
 
-def _config(rack: Rack, work: Path, doubt_s: float) -> Config:
+def config(rack: Rack, work: Path, doubt_s: float) -> Config:
+    """The agent's, for the rack."""
     path = work / "agent.toml"
     camera = camera_toml(rack, 'type = "simulated"').replace(
         "interval_s", f"picture_size = [{rack.width_px}, {rack.height_px}]\ninterval_s", 1

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.deciding.judging import seen_of
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import differs
+from edge_agent.deciding.verdict import seen_of
 from edge_agent.records import Finding
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.contract.messages import (

@@ -1,5 +1,6 @@
 """Many alerts at once: the view is doubted first, and what is still so after a while is told."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -108,6 +109,32 @@ def test_what_turns_in_another_refresh_is_told() -> None:
         rack.wait(REFRESH_S / 2)
     assert rack.verdicts() == {EMPTY}
     assert rack.begun == 0
+
+
+def _held(rack: _Cameras, location: str, rested_s: float) -> Finding:
+    return replace(rack.finding(location, EMPTY), rested_s=rested_s)
+
+
+def test_what_had_to_rest_before_it_could_be_looked_at_is_not_doubted_for_as_long_again() -> None:
+    rack = _Cameras(8)
+    rack.see(dict.fromkeys(rack.names[:3], EMPTY))
+    rack.wait(DOUBT_S - 2)
+    rack.record([_held(rack, name, DOUBT_S - 6) for name in rack.names[3:6]])
+    assert rack.verdicts(*rack.names[:6]) == {EMPTY}
+    assert rack.begun == 0
+    rack.see({"L07": EMPTY})
+    assert rack.verdicts("L07") == {UNCERTAIN}, "what comes fresh is doubted"
+    assert rack.wait(DOUBT_S - 1) == []
+    assert len(rack.wait(1)) == 1
+
+
+def test_a_rest_that_was_short_leaves_the_rest_of_the_doubt() -> None:
+    rack = _Cameras(8)
+    rack.wait(60)
+    rack.record([_held(rack, name, DOUBT_S - LOOK_AGAIN_S) for name in rack.names[:4]])
+    assert rack.verdicts(*rack.names[:4]) == {UNCERTAIN}
+    assert rack.wait(LOOK_AGAIN_S - 1) == []
+    assert len(rack.wait(1)) == 4
 
 
 def test_few_locations_are_told_at_once() -> None:

@@ -117,3 +117,27 @@ def test_what_has_its_name_when_the_interrupt_comes_is_said_to_be_written(
     with pytest.raises(KeyboardInterrupt), telling_how_to_go_on(made):
         _write_and_be_interrupted(made)
     assert capsys.readouterr().err == f"interrupted: {made} was written by then, and is whole\n"
+
+
+@pytest.mark.parametrize("command", ["edge_agent", "export", "train", "warehouse"])
+def test_a_command_that_is_stopped_while_it_loads_ends_without_a_traceback(command: str, tmp_path: Path) -> None:
+    """It stops itself in the middle: at the first module that its own room loads."""
+    (tmp_path / "sitecustomize.py").write_text(STOPS_AT.format(room=command))
+    words = [*HEEDED, sys.executable, "-m", command, "--version"]
+    found = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    ended = subprocess.run(words, capture_output=True, env=os.environ | {"PYTHONPATH": found}, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
+
+
+STOPS_AT = """
+import os, signal, sys
+
+
+class Stop:
+    def find_spec(self, name, *_):
+        if name.startswith("{room}.cli"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+sys.meta_path.insert(0, Stop())
+"""
