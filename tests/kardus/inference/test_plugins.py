@@ -69,6 +69,7 @@ def test_openvino_s_plug_in_runs_the_model_and_keeps_the_tolerance(packages: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_plug_in_without_its_chip_runs_on_the_emulator_it_has(packages: Path) -> None:
     name = "QNNExecutionProvider"
     # at its end the library prints a line of its own
