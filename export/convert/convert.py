@@ -29,6 +29,8 @@ LOOK_S = 300.0
 """For loading one; TensorFlow takes its time on a small machine."""
 _SILENT = {"CI": "true"}
 """openvino tells Google's servers of every import, and keeps an id in the home, unless it is a test machine's."""
+_HOMES = ("HOME", "KERAS_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+"""A toolkit's own: keras writes its settings there as soon as it is imported, and obeys those that lie there."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def convert(bundle: Bundle, target: str, out: Path, *, python: str = "", chip: s
         widths = {"logits": expected.logits.shape[1], "embedding": expected.embedding.shape[1]}
         (folder / "widths.json").write_text(json.dumps(widths))
         words = [chip or how.usual_chip] if how.usual_chip else []
-        _require_toolkit(target, interpreter)
+        _require_toolkit(target, interpreter, folder)
         _run(bundle, target, [str(interpreter), "-I", str(_WORKERS / f"{target}_worker.py"), str(folder), *words])
         report = _report(bundle, target, folder, expected)
         (folder / "converted" / "report.json").write_text(
@@ -139,11 +141,11 @@ def _program(interpreter: str) -> Path:
     return Path(found).absolute()
 
 
-def _require_toolkit(target: str, interpreter: Path) -> None:
+def _require_toolkit(target: str, interpreter: Path, folder: Path) -> None:
     how = TARGETS[target]
     look = [str(interpreter), "-I", "-c", f"import {', '.join(how.modules)}"]
     try:
-        done = _completed(look, LOOK_S)
+        done = _completed(look, LOOK_S, folder)
     except subprocess.TimeoutExpired as error:
         raise UsageError(
             f"--to {target}: the toolkit in the environment of {interpreter} isn't loaded within {LOOK_S:g} s: "
@@ -170,17 +172,21 @@ def _run(bundle: Bundle, target: str, command: list[str]) -> None:
         raise BundleError(f"{bundle.source}: {target}'s toolkit can't convert it: {_last_line(done)}")
 
 
-def _completed(command: list[str], most_s: float, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+def _completed(command: list[str], most_s: float, folder: Path) -> "subprocess.CompletedProcess[str]":
     """What a toolkit's program has come to; it and all that it has started end with the time.
+
+    It runs in the folder, and keeps there what it would in the user's home.
 
     Raises:
         subprocess.TimeoutExpired: it took longer than `most_s` seconds.
         OSError: it is no program of this machine's.
     """
+    (folder / "home").mkdir(exist_ok=True)
+    homes = dict.fromkeys(_HOMES, str(folder / "home"))
     with subprocess.Popen(  # noqa: S603 - our own script, by the user's own Python
         command,
         cwd=folder,
-        env=os.environ | _SILENT,
+        env=os.environ | _SILENT | homes,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

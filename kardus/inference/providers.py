@@ -105,8 +105,8 @@ def _openvino(hint: str) -> Callable[[str], dict[str, str]]:
 
 
 def _qnn(**options: str) -> Callable[[str], dict[str, str]]:
-    backends = {"CPU": "cpu", "GPU": "gpu"}
-    return lambda device: {"backend_type": backends.get(device.upper(), "htp")} | options
+    """For the NPU and, where the device is the processor, for its emulator: packages have no library for processors."""
+    return lambda device: {"backend_type": "gpu" if device.upper() == "GPU" else "htp"} | options
 
 
 KNOWN: Mapping[str, KnownProvider] = MappingProxyType(

@@ -11,6 +11,7 @@ import functools
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -133,6 +134,8 @@ class Connection:
         self._settings, self._options, self._handlers = settings, options, handlers
         self._changed, self._clean_start, self._is_open = changed, clean_start, False
         self._network_thread: threading.Thread | None = None
+        self._last: paho.MQTTMessageInfo | None = None
+        """What was published last."""
         self._client = self._new_client(client_id)
 
     @property
@@ -215,7 +218,10 @@ class Connection:
         """Hand a message to the broker (QoS 1). None when it could not be handed over."""
         more = {"CorrelationData": correlation} if correlation else {}
         info = self._publish(topic, payload, retain=retain, **more)
-        return PublishToken(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return None
+        self._last = info
+        return PublishToken(self.number, info.mid)
 
     def say_farewell(self, topic: str, payload: bytes) -> None:
         """Publish a last retained message, and wait a moment until the broker has it."""
@@ -229,9 +235,16 @@ class Connection:
         self._changed()
 
     def close(self) -> None:
-        """Disconnect, cleanly where the broker still listens; free the socket and the thread."""
+        """Disconnect, cleanly where the broker still listens; free the socket and the thread.
+
+        The broker answers what was published before: to a closed socket it can't, and drops what it hasn't read yet.
+        """
+        until_s = time.monotonic() + FAREWELL_S
+        if self._last is not None and self.accepted:
+            with contextlib.suppress(RuntimeError):  # it was lost meanwhile
+                self._last.wait_for_publish(FAREWELL_S)
         if self._client.disconnect() == MQTTErrorCode.MQTT_ERR_SUCCESS and self._is_open:
-            self.ended.wait(FAREWELL_S)
+            self.ended.wait(max(FAREWELL_S / 10, until_s - time.monotonic()))
         left = self._client.socket()
         if isinstance(left, socket.socket):
             with contextlib.suppress(OSError):

@@ -58,6 +58,8 @@ def test_an_audit_that_could_not_be_made_says_so(said: str) -> None:
 @pytest.mark.timeout(3600)
 def test_every_base_dependency_has_a_wheel_for_x86_64_and_aarch64() -> None:
     assert wheels.lacking() == []
+    for_intel_alone = "onnxruntime-ep-openvino==1.8.1"
+    assert wheels.without_wheel(["numpy>=2", for_intel_alone], "3.11", "aarch64") == [for_intel_alone]
 
 
 @pytest.mark.slow

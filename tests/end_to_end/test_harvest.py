@@ -66,7 +66,7 @@ def test_the_checks_before_the_first_run_need_no_model(tmp_path: Path, mosquitto
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 def test_a_reduced_run_of_the_figures(tmp_path: Path) -> None:
     """Wrong labels are mostly dropped, right ones mostly not; the model is about as good as from clean labels."""
     from tests.scripts.harvest import NETWORK, TRAINING, figures

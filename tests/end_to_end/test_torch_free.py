@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import Once
 from tests.end_to_end.environments import build_wheel, install, run
 
-LIMIT_MB = 380
+LIMIT_MB = 400
 HEAVY = ("torch", "torchvision", "onnx", "lightning_fabric")
 pytestmark = pytest.mark.slow
 

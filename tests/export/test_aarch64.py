@@ -1,5 +1,6 @@
 """The agent's wheels for aarch64 compute as x86-64's do: `verify` in a Debian root for arm64, under qemu."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,8 +53,10 @@ def arm64(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _verify(root: Path, bundle: Path) -> dict[str, str]:
+    emulator = shutil.which("qemu-aarch64-static")  # wherever it lies: what runs in it gets no PATH
+    assert emulator, "install qemu-user-static"
     command = [
-        "qemu-aarch64-static",
+        emulator,
         "-cpu",
         "neoverse-n1",
         "-L",

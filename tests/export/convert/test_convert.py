@@ -71,6 +71,28 @@ def test_a_toolkit_that_gives_nothing_leaves_nothing(portable_file: Path, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+KEEPING = """#!/bin/sh
+for folder in "$HOME" "$KERAS_HOME" "$XDG_CACHE_HOME" "$XDG_CONFIG_HOME"; do touch "$folder/kept" || exit 1; done
+[ "$2" = -c ] || { echo "kept in $HOME" >&2; exit 1; }
+"""
+"""A Python whose toolkit keeps what it likes where a user's programs do, as it is looked for and as it converts."""
+
+
+def test_what_a_toolkit_keeps_for_its_user_goes_with_the_conversion(
+    portable_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    for name in ("HOME", "KERAS_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    program = tmp_path / "keeping"
+    program.write_text(KEEPING)
+    program.chmod(0o755)
+    with pytest.raises(BundleError, match=f"kept in {tmp_path}/kardus-convert-"):
+        convert(read_bundle(portable_file), "litert", tmp_path / "x", python=str(program))
+    assert not list((tmp_path / "home").iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "keeping"]
+
+
 HANGING = """#!/bin/sh
 case "$2" in {hangs}) sleep 1000 & wait ;; esac
 """

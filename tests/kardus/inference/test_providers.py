@@ -70,6 +70,7 @@ def test_the_most_exact_arithmetic_is_the_usual_one() -> None:
         ("CUDAExecutionProvider,use_tf32=1", {"use_tf32": "1"}),
         ("TensorrtExecutionProvider,precision=bf16", {"trt_bf16_enable": "1"}),
         ("QNNExecutionProvider", {"backend_type": "htp"}),
+        ("QNNExecutionProvider,device=CPU", {"backend_type": "htp"}),  # the NPU's emulator
         ("QNNExecutionProvider,device=GPU,soc_model=60", {"backend_type": "gpu", "soc_model": "60"}),
         ("CoreMLExecutionProvider", {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"}),
     ],

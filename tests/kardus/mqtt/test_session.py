@@ -17,6 +17,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import ConfigError
 from simulator.demo.broker import free_port
 from tests.brokers import Amqtt, Mosquitto
+from tests.kardus.mqtt.scripted_broker import CONNECT, PUBLISH, SUBSCRIBE, ScriptedBroker, connack, packet, suback
 from tests.patience import PATIENCE_S, stretched
 
 WAIT_S = PATIENCE_S
@@ -145,6 +146,28 @@ def test_the_expected_stock_of_many_locations_arrives_whole(mosquitto: Mosquitto
     session, probe = _session(mosquitto.port, topics=topics)
     assert {probe.messages.get(timeout=WAIT_S)[0] for _ in topics} == set(topics)
     session.stop()
+
+
+def test_what_was_published_is_answered_before_the_end() -> None:
+    """A broker drops what it hasn't read yet once its answer to something before that comes to a closed socket."""
+    answered = 0
+
+    def answer(kind: int, body: bytes) -> bytes:
+        nonlocal answered
+        if kind == PUBLISH:
+            threading.Event().wait(0.1)  # it is busy
+            answered += 1
+            behind_topic = 2 + int.from_bytes(body[:2], "big")
+            return packet(0x40, body[behind_topic : behind_topic + 2])
+        return {CONNECT: connack(), SUBSCRIBE: suback(body, 1)}.get(kind, b"")
+
+    with ScriptedBroker(answer) as broker:
+        session, probe = _session(broker.port, "5")
+        connection = probe.connections.get(timeout=WAIT_S)
+        for number in range(3):
+            assert session.publish(connection, f"out/{number}", b"there", retain=True)
+        session.stop()
+        assert answered == 3
 
 
 def test_stop_returns_promptly_while_no_broker_is_there() -> None:

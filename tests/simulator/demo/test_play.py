@@ -45,6 +45,16 @@ def test_the_demo_passes_and_leaves_pictures_messages_and_a_report(tmp_path: Pat
     assert kinds - {"snapshot"} == {"status", "health", "state", "events", "model", "ack"}  # for the page's pictures
 
 
+def test_an_agent_that_is_not_done_in_time_is_named_beside_what_was_not_reported(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.demo.play.TIME_LIMIT_S", 0.1)
+    result = call(capsys, main, "demo", "--no-page", "--out", tmp_path / "out")
+    assert result.returncode == 1
+    assert result.stdout.count("NOT REPORTED") == 7
+    assert "The agent hasn't seen every frame within 0 s: it hangs, or this machine is too busy.\n" in result.stdout
+
+
 def test_without_the_page_the_demo_plays_and_reports_all_the_same(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
