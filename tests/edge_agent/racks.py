@@ -3,6 +3,7 @@
 import io
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -30,6 +31,20 @@ def shelf(*changes: Change, frames: int = 60, seed: int = 5) -> Shelf:
 def still(number: int = 0) -> Pixels:
     """The rack at rest; other numbers are other noise."""
     return _at_rest().frame(number)
+
+
+def write_still(path: Path) -> Path:
+    """The rack at rest as a PNG file."""
+    path.write_bytes(_still_png())
+    return path
+
+
+@cache
+def _still_png() -> bytes:
+    """Coded once: that costs more than most of what is tested with it."""
+    buffer = io.BytesIO()
+    Image.fromarray(still()).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 @cache

@@ -27,7 +27,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.recording import CAMERA
 from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
-from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, noisy, shelf, still
+from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, noisy, shelf, still, write_still
 from tests.edge_agent.seeing.test_view_colours import grey, lit
 
 BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -268,8 +268,7 @@ def test_what_was_learnt_is_kept_over_a_restart_and_lost_with_the_layout(tmp_pat
     assert _view(kept, section).check(frame(grey(still(1)))).problem == "no colour"
     laid_out_anew = _section(locations=[{"id": "X", "corners": [[10, 10], [200, 10], [200, 200], [10, 200]]}])
     assert _view(kept, laid_out_anew).check(frame(grey(still(1)))).problem is None
-    given = tmp_path / "reference.png"
-    Image.fromarray(still()).save(given)
+    given = write_still(tmp_path / "reference.png")
     assert _view(KeptColours(None), _section(reference=given)).check(frame(grey(still(1)))).problem == "no colour"
     kept.forget_others(["another"])
     assert _view(kept, section).check(frame(grey(still(1)))).problem is None
