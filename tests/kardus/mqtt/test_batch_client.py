@@ -16,8 +16,9 @@ from kardus.mqtt.incoming import Incoming, Puback, acknowledge_all
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from tests.kardus.mqtt.scripted_broker import CONNECT, ScriptedBroker, connack
+from tests.patience import PATIENCE_S
 
-WAIT_S = 10.0
+WAIT_S = PATIENCE_S
 PUBACK = 4
 OTHER = (b"\xd0\x00", b"\x40\x02\x00\x01")
 """PINGRESP, and PUBACK to a message that nobody has sent."""
