@@ -222,7 +222,7 @@ def test_messages_that_came_with_the_connack_hold_it_not_up(sent_with_it: int) -
     ]
 
     def take(message: Incoming) -> None:
-        came.put((message.topic, connected.wait(2.0 if message.topic == "in/1" else 0.0)))
+        came.put((message.topic, connected.wait(WAIT_S if message.topic == "in/1" else 0.0)))
 
     with ScriptedBroker(lambda kind, _: connack() + b"".join(sent) if kind == CONNECT else b"") as broker:
         session = MqttSession(BrokerSettings("127.0.0.1", broker.port), "box", options=Options(manual_ack=True))

@@ -1,6 +1,7 @@
 """A rack is laid out on the page from its labels, with no number typed: a real browser, server, broker and agent."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.scene import Rack
 from tests.agents import SITE, AgentProcess
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
 from tests.publishers import Publisher
 from tests.scripts.rack_labels import KINDS, drawn_rack, overlap
 from tests.warehouse.console.browsing import PHONE, violations, visiting
@@ -106,7 +108,8 @@ def site(tmp_path: Path, file_database: Database, mosquitto: Mosquitto) -> Itera
 
 def open_laying_out(page: Page) -> None:
     """The agent may not run yet: as a person would, one loads the page again."""
-    for _ in range(30):
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s:
         page.goto(PATH)
         expect(page.locator("#said")).not_to_contain_text("…")
         if page.locator("#said").is_hidden():
