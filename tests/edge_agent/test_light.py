@@ -69,8 +69,8 @@ class Rack:
         for _ in range(times):
             self.at_s += EVERY_S
             number, at = next(self._numbers), BEGAN + timedelta(seconds=self.at_s)
-            noise = np.random.default_rng(number).integers(-2, 3, pixels.shape)
-            picture = Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8))
+            seen = pixels + np.random.default_rng(number).integers(-2, 3, pixels.shape, np.int8).astype(np.int16)
+            picture = Image.fromarray(seen.clip(0, 255, out=seen).astype(np.uint8))
             moment = ReplayedInput(at, self.at_s, Frame(CAMERA, number, at, self.at_s, picture))
             told += [(self.at_s, c.finding.location, c.finding.verdict, c.finding.reason) for c in self._play(moment)]
         return told
