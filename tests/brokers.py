@@ -115,7 +115,7 @@ class Amqtt:
         self._process = subprocess.Popen(
             [sys.executable, "-c", self._code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_for_port(self.port)
+        wait_for_port(self.port, PATIENCE_S)
 
     def kill(self) -> None:
         """Kill it as a power cut would."""

@@ -3,8 +3,10 @@
 import io
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from edge_agent.records import Frame
@@ -30,6 +32,20 @@ def shelf(*changes: Change, frames: int = 60, seed: int = 5) -> Shelf:
 def still(number: int = 0) -> Pixels:
     """The rack at rest; other numbers are other noise."""
     return _at_rest().frame(number)
+
+
+def write_still(path: Path) -> Path:
+    """The rack at rest as a PNG file."""
+    path.write_bytes(_still_png())
+    return path
+
+
+@cache
+def _still_png() -> bytes:
+    """Coded once: that costs more than most of what is tested with it."""
+    buffer = io.BytesIO()
+    Image.fromarray(still()).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 @cache
@@ -61,12 +77,13 @@ def blurred(pixels: Pixels, sigma: float) -> Pixels:
 
 def noisy(pixels: Pixels, seed: int = 0, sigma: float = 3.0) -> Pixels:
     """With a sensor's noise."""
-    return (pixels + _noise(seed, sigma, pixels.shape)).clip(0, 255).astype(np.uint8)
+    seen = pixels + _noise(seed, sigma, pixels.shape)
+    return seen.clip(0, 255, out=seen).astype(np.uint8)
 
 
 @lru_cache(maxsize=4)  # six million numbers for each
-def _noise(seed: int, sigma: float, shape: tuple[int, ...]) -> FloatArray:
-    return np.random.default_rng(seed).normal(0, sigma, shape)
+def _noise(seed: int, sigma: float, shape: tuple[int, ...]) -> NDArray[np.int16]:
+    return np.floor(np.random.default_rng(seed).normal(0, sigma, shape)).astype(np.int16)
 
 
 def nudged(pixels: Pixels, right: float, down: float, degrees: float = 0.0, zoom: float = 1.0) -> Pixels:

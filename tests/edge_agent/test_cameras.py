@@ -27,7 +27,7 @@ from kardus.inference.preprocess import Pixels, rectify
 from kardus.support.clock import SetClock
 from kardus.support.errors import ConfigError, UnknownLocationError
 from simulator.script import Change, ChangeKind
-from tests.edge_agent.racks import RACK, frame, nudged, shelf, still
+from tests.edge_agent.racks import RACK, frame, nudged, shelf, still, write_still
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FIRST, SECOND = (slot.location for slot in RACK.slots()[:2])
@@ -282,7 +282,7 @@ def test_a_location_waits_for_all_its_facings() -> None:
 
 
 def test_a_commissioning_picture_is_what_the_view_is_held_against(tmp_path: Path) -> None:
-    Image.fromarray(still(0)).save(tmp_path / "reference.png")
+    write_still(tmp_path / "reference.png")
     watch = _watch(reference=tmp_path / "reference.png")
     assert watch.view.check(frame(nudged(still(1), 80, 0))).problem == "moved"
 

@@ -36,6 +36,7 @@ from simulator.printing import print_code, stick
 from simulator.rack_labels import RackLabels
 from simulator.recording import camera_toml
 from simulator.scene import Rack
+from tests.patience import PATIENCE_S
 
 GTIN_A, GTIN_B = "4006381333931", "9506000134352"
 CLASSES = (
@@ -109,7 +110,7 @@ class Box:
     def hear(self, count: int = 1) -> None:
         """What was read, as soon as it comes."""
         for _ in range(count):
-            self.pipeline.hear(self.read.get(timeout=60))
+            self.pipeline.hear(self.read.get(timeout=PATIENCE_S))
 
     def _note(self, _: str, finding: Finding) -> EventPictures:
         self.found[finding.location] = finding
@@ -194,7 +195,7 @@ def test_a_code_contradicts_what_the_model_is_sure_of(boxes: Make) -> None:
 def test_what_was_read_of_a_carton_that_is_gone_says_nothing(boxes: Make) -> None:
     box = boxes(rack_check_s=0)
     box.look(_picture(RACK, GTIN_A), 0.0, 8)
-    late = [box.read.get(timeout=60) for _ in range(2)]
+    late = [box.read.get(timeout=PATIENCE_S) for _ in range(2)]
     box.cameras["rack"].votes.clear()
     box.cameras["rack"].votes.vote_anew()
     box.look(_picture(RACK), 2.0, 8)

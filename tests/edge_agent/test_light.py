@@ -27,7 +27,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.recording import CAMERA
 from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
-from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, noisy, shelf, still
+from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, frame, noisy, shelf, still, write_still
 from tests.edge_agent.seeing.test_view_colours import grey, lit
 from tests.scripts.light import lit_to
 
@@ -70,8 +70,8 @@ class Rack:
         for _ in range(times):
             self.at_s += EVERY_S
             number, at = next(self._numbers), BEGAN + timedelta(seconds=self.at_s)
-            noise = np.random.default_rng(number).integers(-2, 3, pixels.shape)
-            picture = Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8))
+            seen = pixels + np.random.default_rng(number).integers(-2, 3, pixels.shape, np.int8).astype(np.int16)
+            picture = Image.fromarray(seen.clip(0, 255, out=seen).astype(np.uint8))
             moment = ReplayedInput(at, self.at_s, Frame(CAMERA, number, at, self.at_s, picture))
             told += [(self.at_s, c.finding.location, c.finding.verdict, c.finding.reason) for c in self._play(moment)]
         return told
@@ -288,8 +288,7 @@ def test_what_was_learnt_is_kept_over_a_restart_and_lost_with_the_layout(tmp_pat
     assert _view(kept, section).check(frame(grey(still(1)))).problem == "no colour"
     laid_out_anew = _section(locations=[{"id": "X", "corners": [[10, 10], [200, 10], [200, 200], [10, 200]]}])
     assert _view(kept, laid_out_anew).check(frame(grey(still(1)))).problem is None
-    given = tmp_path / "reference.png"
-    Image.fromarray(still()).save(given)
+    given = write_still(tmp_path / "reference.png")
     assert _view(KeptColours(None), _section(reference=given)).check(frame(grey(still(1)))).problem == "no colour"
     kept.forget_others(["another"])
     assert _view(kept, section).check(frame(grey(still(1)))).problem is None

@@ -30,7 +30,7 @@ def _command(mosquitto: Mosquitto, path: Path) -> list[str]:
 
 
 def _count(path: Path) -> int:
-    with sqlite3.connect(path, timeout=30) as database:
+    with sqlite3.connect(path, timeout=PATIENCE_S) as database:
         return int(database.execute("SELECT count(*) FROM events").fetchone()[0])
 
 

@@ -18,6 +18,7 @@ from paho.mqtt.properties import Properties
 
 from kardus.contract.topics import Topics
 from tests.faults.sender import AGENT, SITE
+from tests.patience import PATIENCE_S
 
 TOPICS = Topics(SITE, AGENT)
 SESSION_S = 3600
@@ -101,14 +102,14 @@ class StoringReceiver:
 
     def newest(self) -> tuple[str, int]:
         """Epoch and sequence of what was stored last."""
-        with sqlite3.connect(self._path, timeout=30) as database:
+        with sqlite3.connect(self._path, timeout=PATIENCE_S) as database:
             found = database.execute("SELECT epoch, sequence FROM events ORDER BY rowid DESC LIMIT 1").fetchone()
         database.close()
         return tuple(found) if found else ("", 0)
 
     def rows(self) -> list[tuple[str, str, int, float]]:
         """Id, epoch, sequence and arrival (monotonic) of every event, in the order of their storing."""
-        with sqlite3.connect(self._path, timeout=30) as database:
+        with sqlite3.connect(self._path, timeout=PATIENCE_S) as database:
             found = database.execute("SELECT id, epoch, sequence, at_s FROM events ORDER BY rowid").fetchall()
         database.close()
         return found
@@ -118,7 +119,7 @@ class StoringReceiver:
 
     def _write(self) -> None:
         """The writing thread: a transaction for what has come, then the broker is told, then the agent."""
-        database = sqlite3.connect(self._path, timeout=30)
+        database = sqlite3.connect(self._path, timeout=PATIENCE_S)
         while True:
             batch = [self._incoming.get()]
             while not self._incoming.empty() and len(batch) < 500:

@@ -1,6 +1,7 @@
 """The warehouse's tests begin with an empty database: a SQLite file, or one of a PostgreSQL that runs for them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from tests.clusters import Cluster
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
+
+KINDS = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +21,19 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def address(request: pytest.FixtureRequest, tmp_path: Path, empty_file: bytes) -> Iterator[str]:
     """Of an empty database: the one contract holds for both kinds."""
+    with empty_database(request, tmp_path, empty_file) as found:
+        yield found
+
+
+@contextmanager
+def empty_database(request: pytest.FixtureRequest, folder: Path, empty_file: bytes) -> Iterator[str]:
+    """The address of one of the kind that `request` is for: a file in the folder, or one of the cluster's."""
     if request.param == "sqlite":
-        (tmp_path / "k.sqlite").write_bytes(empty_file)
-        yield str(tmp_path / "k.sqlite")
+        (folder / "k.sqlite").write_bytes(empty_file)
+        yield str(folder / "k.sqlite")
         return
     cluster: Cluster = request.getfixturevalue("cluster")
     name = cluster.make_database("kardus_template")

@@ -6,16 +6,19 @@ from typing import Any
 from PIL import Image
 
 from edge_agent.camera.snapshot import HttpSnapshot
-from edge_agent.config.sources import SnapshotSource
+from edge_agent.config.sources import LONGEST_WAIT_S, SnapshotSource
 from kardus.inference.part_decoded import whole_of
 from tests.cameras import (
     HttpCamera,
 )
 
+LONG_S = LONGEST_WAIT_S
+"""So long a camera that answers is waited for: a busy machine needs it, however small the answer is."""
+
 
 def ask(camera: HttpCamera, times: int = 1, **settings: Any) -> list[Image.Image | str]:
     """What so many looks give: a picture, or why there is none."""
-    source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, **{"timeout_s": 1, **settings}))
+    source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, **{"timeout_s": LONG_S, **settings}))
     assert source.live
     pictures = source.pictures()
     return [given if isinstance(given, str) else whole_of(given) for given in islice(pictures, times)]

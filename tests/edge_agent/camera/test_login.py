@@ -13,6 +13,7 @@ from edge_agent.camera.login import Challenge, challenges
 from edge_agent.camera.snapshot import HttpSnapshot
 from edge_agent.config.sources import SnapshotSource
 from tests.cameras import PASSWORD, USER, HttpCamera, jpeg
+from tests.edge_agent.camera.snapshots import LONG_S
 from tests.patience import within
 
 REALMS: dict[str, tuple[bytes, bytes, bytes]] = {
@@ -63,7 +64,7 @@ def test_a_camera_hears_its_realm_as_it_wrote_it(tmp_path: Path, case: str, orde
             SnapshotSource(
                 type="snapshot",
                 url=camera.url,
-                timeout_s=5,
+                timeout_s=LONG_S,
                 username=USER,
                 password_file=tmp_path / "password",
                 login="digest",

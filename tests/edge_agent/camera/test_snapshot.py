@@ -30,6 +30,7 @@ from tests.cameras import (
     jpeg,
     mjpeg,
 )
+from tests.edge_agent.camera.snapshots import LONG_S
 from tests.edge_agent.camera.snapshots import ask as _ask
 from tests.edge_agent.camera.snapshots import send_raw as _raw
 
@@ -151,7 +152,7 @@ def test_a_login_that_is_not_answered_is_named(asked: list[str], said: str) -> N
 
 def test_a_snapshot_that_comes_as_a_stream_is_its_first_picture() -> None:
     with HttpCamera(mjpeg(itertools.repeat(120))) as camera:
-        first, second = _ask(camera, 2, timeout_s=10)
+        first, second = _ask(camera, 2)
     assert isinstance(first, Image.Image)
     assert isinstance(second, Image.Image)
 
@@ -168,7 +169,7 @@ def test_a_stream_that_is_called_otherwise_is_its_first_picture_though_it_never_
         handler.camera.stopping.wait()
 
     with HttpCamera(answer) as camera:
-        assert isinstance(_ask(camera, timeout_s=10)[0], Image.Image)
+        assert isinstance(_ask(camera)[0], Image.Image)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_what_a_camera_sends_behind_its_answer_costs_no_look(case: str, *, is_ch
         handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + said + b"\r\n\r\n" + sent + BEHIND[case])
 
     with HttpCamera(answer) as camera:
-        pictures = _ask(camera, 5, timeout_s=5)
+        pictures = _ask(camera, 5)
         assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
         seen = [round(float(np.mean(np.asarray(picture)))) for picture in pictures]
         assert seen == sorted(set(seen)), "each look is a picture of its own, made when it was asked for"
@@ -284,7 +285,7 @@ def test_a_camera_that_hangs_up_though_it_said_that_it_would_not_costs_no_look(i
         handler.close_connection = True
 
     with HttpCamera(answer) as camera:
-        source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, timeout_s=5))
+        source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url, timeout_s=LONG_S))
         for picture in islice(source.pictures(), 4):
             assert not isinstance(picture, str), picture
             time.sleep(idle_s)
@@ -338,7 +339,7 @@ def test_an_odd_answer_is_read_however_it_was_split(case: str, step: int) -> Non
         handler.close_connection = True
 
     with HttpCamera(answer) as camera:
-        assert isinstance(_ask(camera, timeout_s=10)[0], Image.Image)
+        assert isinstance(_ask(camera)[0], Image.Image)
 
 
 CHUNKS: dict[str, tuple[bytes, bytes]] = {
@@ -370,7 +371,7 @@ def test_chunks_are_told_apart_however_their_lines_end(case: str, step: int, pac
             handler.wfile.write(data[start : start + step])
 
     with HttpCamera(answer) as camera:
-        pictures = _ask(camera, 2, timeout_s=10)
+        pictures = _ask(camera, 2)
         assert all(isinstance(picture, Image.Image) for picture in pictures), pictures
         assert [request["Connection"] for request in camera.requests] == ["keep-alive"] * 2
 
@@ -378,6 +379,6 @@ def test_chunks_are_told_apart_however_their_lines_end(case: str, step: int, pac
 @pytest.mark.parametrize("answer", [endless, lambda handler: _packed(handler, bytes(60_000_000))])
 def test_an_answer_without_end_and_a_packed_bomb_are_not_taken_whole(answer: Answer) -> None:
     with HttpCamera(answer) as camera:
-        (refused,) = _ask(camera, timeout_s=15)
+        (refused,) = _ask(camera)
     assert isinstance(refused, str)
     assert "it sends more than 50000000 bytes" in refused

@@ -61,21 +61,21 @@ def test_a_whole_picture_is_read_however_its_answer_ends(case: str, step: int) -
         handler.close_connection = True
 
     with HttpCamera(answer) as camera:
-        given = ask(camera, 2, timeout_s=5)
+        given = ask(camera, 2)
     assert [isinstance(picture, Image.Image) for picture in given] == [True, True], given
 
 
 @pytest.mark.parametrize("case", FORMS)
 def test_a_cut_one_is_told_however_its_answer_ends(case: str) -> None:
     with HttpCamera(lambda handler: send_raw(handler, _sent(case, PICTURE[:-400]))) as camera:
-        (given,) = ask(camera, timeout_s=5)
+        (given,) = ask(camera)
     assert isinstance(given, str)
 
 
 @pytest.mark.parametrize("form", OTHERS)
 def test_a_whole_picture_that_is_no_jpeg_is_read_too(form: str) -> None:
     with HttpCamera(lambda handler: send_raw(handler, _sent("longer by its length", OTHERS[form]))) as camera:
-        (given,) = ask(camera, timeout_s=5)
+        (given,) = ask(camera)
     assert isinstance(given, Image.Image), given
 
 
@@ -105,14 +105,14 @@ def test_a_picture_in_chunks_only_by_its_head_need_not_wait_for_the_camera_to_ha
         handler.camera.stopping.wait()
 
     with HttpCamera(answer) as camera:
-        (given,) = ask(camera)
+        (given,) = ask(camera, timeout_s=1)
     assert isinstance(given, Image.Image), given
 
 
 def test_one_that_is_packed_is_read_as_far_as_it_came() -> None:
     head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: 99999\r\n\r\n"
     with HttpCamera(lambda handler: send_raw(handler, head + gzip.compress(PICTURE))) as camera:
-        (given,) = ask(camera, timeout_s=5)
+        (given,) = ask(camera)
     assert isinstance(given, Image.Image), given
 
 

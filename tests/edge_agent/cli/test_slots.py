@@ -18,7 +18,7 @@ from simulator.rack_labels import RackLabels, seen_through
 from simulator.scene import Rack
 from tests.agents import write_config
 from tests.edge_agent.making import members_in, sealed
-from tests.edge_agent.racks import LOCATIONS, RACK, still
+from tests.edge_agent.racks import LOCATIONS, RACK, still, write_still
 from tests.in_process import assert_one_line, call
 
 KEY = DEMO_KEY.read_text().strip()
@@ -28,7 +28,7 @@ Slots = Callable[..., tuple[str, str]]
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A configuration whose camera shows the drawn rack."""
-    Image.fromarray(still()).save(tmp_path / "now.png")
+    write_still(tmp_path / "now.png")
     return write_config(tmp_path, 1, DEMO_BUNDLE, KEY, 'type = "file", path = "now.png"')
 
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from edge_agent.codes.reader import MOST, CodeReader
+from tests.patience import PATIENCE_S
 
 
 def test_jobs_are_done_in_order_and_one_that_fails_keeps_no_other(caplog: pytest.LogCaptureFixture) -> None:
@@ -18,8 +19,8 @@ def test_jobs_are_done_in_order_and_one_that_fails_keeps_no_other(caplog: pytest
 
     for job in (lambda: 1, fail, lambda: 2):
         assert reader.do(job)
-    assert [done.get(timeout=20), done.get(timeout=20)] == [1, 2]
-    reader.stop(20)
+    assert [done.get(timeout=PATIENCE_S), done.get(timeout=PATIENCE_S)] == [1, 2]
+    reader.stop(PATIENCE_S)
     assert not reader.is_alive
     assert "codes couldn't be read" in caplog.text
 
@@ -31,12 +32,12 @@ def test_a_full_reader_takes_no_more_and_still_ends() -> None:
 
     def wait() -> object:
         begun.set()
-        return go_on.wait(20)
+        return go_on.wait(PATIENCE_S)
 
     reader.do(wait)
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE_S)
     assert all(reader.do(lambda: None) for _ in range(MOST))
     assert not reader.do(lambda: None)
     go_on.set()
-    reader.stop(20)
+    reader.stop(PATIENCE_S)
     assert not reader.is_alive

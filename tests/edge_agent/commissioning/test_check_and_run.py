@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from edge_agent.agent import Agent
 from edge_agent.cli.check import check
 from edge_agent.config import Config, load_config
 from edge_agent.config.data_folder import DataFolder
+from kardus.codes.labels import RackLabel, find_labels
 from kardus.support.errors import KardusError
 from simulator.demo.broker import free_port
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
@@ -20,6 +22,21 @@ from tests.faults.disks import memory_disk
 
 Spoil = Callable[[Path], str]
 """Makes something unusable in the folder of a configuration; the table to add to it."""
+
+
+@pytest.fixture(autouse=True)
+def _labels_sought_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one and the same grey picture: to look for labels costs more than all else that `check` does."""
+    monkeypatch.setattr("edge_agent.commissioning.checks.find_labels", _labels_of)
+
+
+def _labels_of(picture: Image.Image) -> list[RackLabel]:
+    return _labels_in(picture.size, picture.tobytes())
+
+
+@cache
+def _labels_in(size: tuple[int, int], pixels: bytes) -> list[RackLabel]:
+    return find_labels(Image.frombytes("RGB", size, pixels))
 
 
 @pytest.fixture

@@ -53,8 +53,16 @@ def demo_members() -> Members:
 
 def made(version: str, *keys: Ed25519PrivateKey, members: Members | None = None, **changes: Any) -> Made:
     """The demo's model under a version; signed by the tests' key, unless others are given."""
+    if not (keys or members or changes):
+        return _made_plainly(version)
     changes = {"name": NAME, "version": version} | changes
     return Made(sealed(members or demo_members(), *(keys or (SIGNER,)), **changes), version)
+
+
+@cache
+def _made_plainly(version: str) -> Made:
+    """What most tests want, packed once."""
+    return made(version, SIGNER)
 
 
 def made_cascade(version: str, **changes: Any) -> Made:

@@ -17,7 +17,7 @@ from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.view_guard import ViewGuard
 from kardus.inference.preprocess import Pixels
 from kardus.support.chores import Chores
-from tests.edge_agent.racks import LOCATIONS, RACK, frame, noisy, shares, still
+from tests.edge_agent.racks import LOCATIONS, RACK, frame, noisy, shares, still, write_still
 
 WIDTH, HEIGHT = RACK.width_px, RACK.height_px
 LEFT, TOP = RACK.slots()[10].corners[0].astype(int).tolist()
@@ -71,7 +71,7 @@ def _obstructed(camera: CameraSection) -> set[str]:
 def test_a_clock_that_is_switched_on_later_is_no_obstruction_where_it_is_masked(
     tmp_path: Path, units: str, *, commissioned: bool
 ) -> None:
-    Image.fromarray(still()).save(tmp_path / "reference.png")
+    write_still(tmp_path / "reference.png")
     keys = {"reference": tmp_path / "reference.png"} if commissioned else {}
     assert LOCATIONS[10] in _obstructed(_camera(**keys)), "the fault: it never settles"
     scale = np.array([1, 1] if units == "pixels" else [WIDTH, HEIGHT])

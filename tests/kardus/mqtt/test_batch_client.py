@@ -16,8 +16,9 @@ from kardus.mqtt.incoming import Incoming, Puback, acknowledge_all
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from tests.kardus.mqtt.scripted_broker import CONNECT, ScriptedBroker, connack
+from tests.patience import PATIENCE_S
 
-WAIT_S = 10.0
+WAIT_S = PATIENCE_S
 PUBACK = 4
 OTHER = (b"\xd0\x00", b"\x40\x02\x00\x01")
 """PINGRESP, and PUBACK to a message that nobody has sent."""
@@ -221,7 +222,7 @@ def test_messages_that_came_with_the_connack_hold_it_not_up(sent_with_it: int) -
     ]
 
     def take(message: Incoming) -> None:
-        came.put((message.topic, connected.wait(2.0 if message.topic == "in/1" else 0.0)))
+        came.put((message.topic, connected.wait(WAIT_S if message.topic == "in/1" else 0.0)))
 
     with ScriptedBroker(lambda kind, _: connack() + b"".join(sent) if kind == CONNECT else b"") as broker:
         session = MqttSession(BrokerSettings("127.0.0.1", broker.port), "box", options=Options(manual_ack=True))

@@ -20,9 +20,9 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
 from simulator.demo.broker import free_port
 from tests.brokers import Amqtt, Mosquitto
-from tests.patience import stretched
+from tests.patience import PATIENCE_S, stretched
 
-WAIT_S = 20.0
+WAIT_S = PATIENCE_S
 PERSISTENT = Options(persistent=True, expiry_s=60, receive_maximum=500, manual_ack=True)
 Kind = Literal["mosquitto 5", "mosquitto 3.1.1", "amqtt"]
 KINDS: tuple[Kind, ...] = ("mosquitto 5", "mosquitto 3.1.1", "amqtt")

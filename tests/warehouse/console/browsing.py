@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.patience import PATIENCE_S
 from warehouse.console.context import Console
 from warehouse.console.people import add_person, find_person
 from warehouse.console.roles import Role
@@ -18,7 +19,8 @@ from warehouse.console.sessions import begin_session
 AXE = Path(__file__).parent / "vendored" / "axe.min.js"
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-WAIT_MS = 20_000
+WAIT_MS = 1000 * PATIENCE_S
+expect.set_options(timeout=WAIT_MS)  # of its own accord it has 5 s, whatever the machine does beside it
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A rack is laid out on the page from its labels, with no number typed: a real browser, server, broker and agent."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.scene import Rack
 from tests.agents import SITE, AgentProcess
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
 from tests.publishers import Publisher
 from tests.scripts.rack_labels import KINDS, drawn_rack, overlap
 from tests.warehouse.console.browsing import PHONE, violations, visiting
@@ -106,23 +108,24 @@ def site(tmp_path: Path, file_database: Database, mosquitto: Mosquitto) -> Itera
 
 def open_laying_out(page: Page) -> None:
     """The agent may not run yet: as a person would, one loads the page again."""
-    for _ in range(30):
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s:
         page.goto(PATH)
-        expect(page.locator("#said")).not_to_contain_text("…", timeout=30_000)
+        expect(page.locator("#said")).not_to_contain_text("…")
         if page.locator("#said").is_hidden():
             return
 
 
 def _saved(page: Page, number: int) -> None:
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#said")).to_have_text(f"Saved: revision {number} holds.", timeout=30_000)
+    expect(page.locator("#said")).to_have_text(f"Saved: revision {number} holds.")
 
 
 def test_a_rack_is_laid_out_from_its_labels_and_back(browser: Browser, site: Site) -> None:
     with visiting(browser, site.console, site.port, Role.SUPERVISOR, viewport={"width": 1280, "height": 900}) as page:
         open_laying_out(page)
         page.get_by_role("button", name="Find labels").click()
-        expect(page.locator("#said")).to_have_text("Labels read: 15, unread: 0", timeout=100_000)
+        expect(page.locator("#said")).to_have_text("Labels read: 15, unread: 0")
         expect(page.locator("#places tr")).to_have_count(15)
         _saved(page, 1)
         truth = {slot.location: slot.corners for slot in site.rack.slots()}
@@ -133,14 +136,14 @@ def test_a_rack_is_laid_out_from_its_labels_and_back(browser: Browser, site: Sit
         _drags_and_nudges_a_corner(page, site)
         _is_what_the_agent_says(page)
         page.get_by_role("button", name="Go back to 1").click()
-        expect(page.locator("#said")).to_have_text("Saved: revision 3 holds.", timeout=30_000)
+        expect(page.locator("#said")).to_have_text("Saved: revision 3 holds.")
         assert {code: corners.tolist() for code, corners in site.corners().items()} == {
             code: corners.tolist() for code, corners in found.items()
         }
         expect(page.locator("#history li").first).to_contain_text("back to revision 1; moved: ")
         expect(page.locator("#history li").first).to_contain_text("a supervisor")
         page.get_by_role("button", name="Go back to 2").click()
-        expect(page.locator("#said")).to_have_text("Saved: revision 4 holds.", timeout=30_000)
+        expect(page.locator("#said")).to_have_text("Saved: revision 4 holds.")
     with site.console.database.reading() as connection:
         noted = connection.exec_driver_sql("SELECT actor, detail FROM audit WHERE action = 'lay-out'").all()
     assert [detail for _, detail in noted][:3] == [
@@ -221,7 +224,7 @@ def test_a_grid_a_mask_and_a_copy_on_a_phone_in_indonesian(browser: Browser, sit
         page.locator("#code-from").fill("C-07")
         page.locator("#code-to").fill("B-09")
         page.locator("#copy").tap()
-        expect(page.locator("#places tr button")).to_have_text(["B-09-1-01", "B-09-1-02"], timeout=30_000)
+        expect(page.locator("#places tr button")).to_have_text(["B-09-1-01", "B-09-1-02"])
 
 
 def test_cameras_to_copy_from_are_the_nearest(file_database: Database) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
+from tests.patience import PATIENCE_S
 from tests.publishers import Message, Publisher
 from tests.scripts import page_texts
 from tests.scripts.page_routes import OPEN, role_of, routes
@@ -241,7 +242,7 @@ def test_a_tile_comes_over_the_stream_and_others_racks_don_t(file_database: Data
     console = console_over(file_database)
     browser = Browser(console, Role.VIEWER)
     with listening(console) as port:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         client.request(
             "GET", "/live?view=rack&of=A-01&after=1.0", headers={"Cookie": f"kardus_session={browser.cookie}"}
         )

@@ -122,7 +122,7 @@ def test_an_acknowledgement_waits_for_its_agent_says_so_and_holds_nothing_up(
         agent.publish([(Topics(SITE, "box").status, b"")], retain=True)
         wait_for(lambda: "box" not in console.asking._offline)  # type: ignore[union-attr]  # it is there
         pauses_are_over(phone)
-        expect(phone.locator("#messages")).to_contain_text(f"Done now: {HERE} · Acknowledge", timeout=60_000)
+        expect(phone.locator("#messages")).to_contain_text(f"Done now: {HERE} · Acknowledge")
         expect(job(phone, HERE)).to_contain_text("known to a operator")
         expect(phone.locator("#queued")).to_be_hidden()
 
@@ -147,7 +147,7 @@ def test_a_proxy_s_error_is_tried_again_and_the_others_pass(browser: Browser, co
         expect(job(phone, THERE)).to_contain_text("taken by")
         is_well.set()
         pauses_are_over(phone)
-        expect(job(phone, HERE)).to_contain_text("taken by", timeout=60_000)
+        expect(job(phone, HERE)).to_contain_text("taken by")
         expect(phone.locator("#queued")).to_be_hidden()
     assert len(set(refused)) == 1, "with the same id each time"
     assert deeds(console) == [("a operator", "take")] * 2

@@ -180,7 +180,9 @@ class KafkaRig:
 
     def __init__(self) -> None:
         self._cluster = Producer({"test.mock.num.brokers": 1})
-        self.bootstrap = str(next(iter(self._cluster.list_topics(timeout=10).brokers.values()))).partition("/")[0]
+        self.bootstrap = str(next(iter(self._cluster.list_topics(timeout=PATIENCE_S).brokers.values()))).partition("/")[
+            0
+        ]
         self.allow()
 
     def told(self) -> Told:
@@ -188,9 +190,9 @@ class KafkaRig:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test", "log_level": 0})
         found: dict[str, tuple[str, str]] = {}
         try:
-            topic = consumer.list_topics("kardus", timeout=10).topics["kardus"]
+            topic = consumer.list_topics("kardus", timeout=PATIENCE_S).topics["kardus"]
             parts = [TopicPartition("kardus", number, 0) for number in topic.partitions]
-            left = sum(consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts)
+            left = sum(consumer.get_watermark_offsets(part, timeout=PATIENCE_S)[1] for part in parts)
             consumer.assign(parts)
             while left and (message := consumer.poll(PATIENCE_S)) is not None:
                 event = json.loads(message.value() or b"")

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
 from simulator.demo.broker import free_port
+from tests.patience import PATIENCE_S
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Server:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 asked = Asked(self.command, self.path, headers, body)
                 state.asked.append(asked)
-                state.answers.wait(60)
+                state.answers.wait(PATIENCE_S)
                 with lock:
                     answer = state.service.answer(asked)
                 text = json.dumps(answer.body).encode()

@@ -10,6 +10,7 @@ import asyncssh
 import pytest
 
 from kardus.support.errors import UsageError
+from tests.patience import PATIENCE_S
 from tests.warehouse.connectors.sync.sftp_server import Sftp, sftp_server
 from tests.warehouse.connectors.sync.source_keys import private, sftp_keys
 from tests.warehouse.connectors.sync.test_sources import STOCK, lines_of, settings_of
@@ -120,7 +121,7 @@ def test_stopping_ends_a_question_that_waits(server: Sftp, tmp_path: Path) -> No
     closing = threading.Timer(0.5, source.stop)
     closing.start()
     assert "is being closed" in _refused(source)
-    assert time.monotonic() - began_s < 60
+    assert time.monotonic() - began_s < PATIENCE_S
     closing.join()
 
 

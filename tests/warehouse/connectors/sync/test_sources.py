@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kardus.support.errors import UsageError
+from tests.patience import PATIENCE_S
 from tests.warehouse.connectors.sync.erpnext_stand_in import erpnext
 from tests.warehouse.connectors.sync.odoo_stand_in import odoo
 from tests.warehouse.connectors.sync.sftp_server import sftp_server
@@ -119,7 +120,7 @@ def test_waiting_ends_when_it_is_told_to(wms: tuple[StockSource, Put]) -> None:
     waiting = threading.Thread(target=source.wait, args=(stopping, 600.0))
     waiting.start()
     stopping.set()
-    waiting.join(10)
+    waiting.join(PATIENCE_S)
     assert not waiting.is_alive()
 
 
@@ -230,7 +231,7 @@ def test_the_newest_whole_list_counts_and_another_one_wakes(tmp_path: Path) -> N
     woken.start()
     path = write_list(folder, {**STOCK, "B": None}, "3.csv")
     os.utime(path, ns=(time.time_ns() + 10**9, time.time_ns() + 10**9))
-    woken.join(20)
+    woken.join(PATIENCE_S)
     assert not woken.is_alive()
     assert "B" in lines_of(source)
 
