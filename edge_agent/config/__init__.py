@@ -28,7 +28,7 @@ from edge_agent.config.sections import (
 )
 from kardus.contract.mqtt_text import NO_TEXT
 from kardus.support.errors import ConfigError
-from kardus.support.settings_files import explain_settings, first_of, key_of
+from kardus.support.settings_files import explain_settings, first_of, key_of, shown_value
 from kardus.support.toml_files import read_toml
 
 
@@ -135,7 +135,7 @@ def parse_config(content: dict[str, Any], path: Path) -> Config:
 def _explain(error: ValidationError, content: dict[str, Any]) -> str:
     first = first_of(error)
     if first["type"] == "string_pattern_mismatch" and NO_TEXT in first["ctx"]["pattern"]:
-        return f"{key_of(first, content)} = {first['input']!r}: {_UNFIT}"
+        return f"{key_of(first, content)} = {shown_value(first['input'])}: {_UNFIT}"
     return explain_settings(error, content, "docs/configuration.md")
 
 

@@ -18,7 +18,7 @@ def _address(schemes: tuple[str, ...]) -> AfterValidator:
             parts = urlsplit(url)
             _ = parts.port
         except ValueError as error:
-            raise ValueError(f"not an address ({error}): {schemes[0]}://HOST[:PORT]/PATH") from error
+            raise ValueError(f"not an address of the form {schemes[0]}://HOST[:PORT]/PATH") from error
         if parts.scheme not in schemes or not parts.hostname:
             raise ValueError(f"not an address of the form {schemes[0]}://HOST[:PORT]/PATH")
         if parts.username is not None or parts.password is not None:

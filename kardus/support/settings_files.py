@@ -11,8 +11,10 @@ from pydantic import BaseModel, ValidationError
 from kardus.support.errors import UsageError
 from kardus.support.toml_files import read_toml
 
-_LOGIN = re.compile(r"//[^/@]*@")
-"""User and password in an address: an error must not show them."""
+_LOGIN = re.compile(r"^(?P<scheme>[a-z]+://)?.*@", re.DOTALL)
+"""User and password in an address, whatever they are made of: an error must not show them."""
+_QUESTION = re.compile(r"\?.*", re.DOTALL)
+"""What an address asks: there may be a key in it."""
 _SECRET = re.compile("pass|secret|token|credential", re.IGNORECASE)
 """In a key: its value isn't shown either."""
 _TAGS = ("kind", "type")
@@ -26,7 +28,9 @@ Wrong = Mapping[str, Any]
 """What pydantic says of one thing that is wrong: its `type`, place (`loc`), `input` and words (`msg`)."""
 
 
-def read_settings_file(path: Path, kind: type[FileModel], page: str, *, option: str = "") -> FileModel:
+def read_settings_file(
+    path: Path, kind: type[FileModel], page: str, *, option: str = "", remedy: str = ""
+) -> FileModel:
     """Read a file.
 
     Args:
@@ -34,6 +38,7 @@ def read_settings_file(path: Path, kind: type[FileModel], page: str, *, option: 
         kind: what it holds.
         page: where its keys are documented, such as docs/wms.md.
         option: of the command, where the file is named by one.
+        remedy: where it can't be read; by default to write it as the page shows.
 
     Raises:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
@@ -44,7 +49,7 @@ def read_settings_file(path: Path, kind: type[FileModel], page: str, *, option: 
         return kind.model_validate(content)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{named}: cannot be read ({reason}): write it as {page} shows") from error
+        raise UsageError(f"{named}: cannot be read ({reason}): {remedy or f'write it as {page} shows'}") from error
     except ValidationError as error:
         raise UsageError(f"{named}: {explain_settings(error, content, page)}") from error
 
@@ -92,5 +97,13 @@ def _shown(wrong: Wrong) -> str:
     is_secret = _SECRET.search(key) and not key.endswith("_file")
     if is_secret or not isinstance(value, str | int | float):
         return ""
-    text = _LOGIN.sub("//...@", repr(value))
-    return f" = {text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + '...'}"
+    return f" = {shown_value(value)}"
+
+
+def shown_value(value: object) -> str:
+    """A value of a file, for an error: without logins, and not too long."""
+    if isinstance(value, str):
+        value = _LOGIN.sub(lambda found: f"{found['scheme'] or ''}...@", value)
+        value = _QUESTION.sub("?...", value) if "/" in value else value
+        value = value if len(value) <= _MOST_SHOWN else f"{value[:_MOST_SHOWN]}..."
+    return repr(value)

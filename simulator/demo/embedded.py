@@ -23,8 +23,8 @@ class Subscriptions(dict[str, Any]):
         return iter(list(super().__iter__()))
 
     def items(self) -> Any:
-        """Of a copy."""
-        return list(super().items())
+        """Of copies, with what belongs to each."""
+        return [(topic, list(subscribed)) for topic, subscribed in super().items()]
 
 
 ANONYMOUS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}

@@ -175,7 +175,11 @@ def _record(  # noqa: PLR0917 - what the demo is made of
             agent.terminate()
             _, complaint = agent.communicate()
             recording.all_told.set()  # or will never be
-        if agent.returncode not in (0, -signal.SIGTERM):  # which is ours, before it could answer to it
+        if agent.returncode not in (
+            0,
+            -signal.SIGTERM,
+            128 + signal.SIGTERM,
+        ):  # which is ours, before it could answer to it
             raise KardusError(f"the agent stopped with exit code {agent.returncode}: {complaint.strip()}")
         while not inbox.empty():
             _take(recording, script, shelf, *inbox.get())

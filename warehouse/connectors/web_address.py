@@ -11,7 +11,7 @@ def _address(text: str) -> str:
         url = httpx2.URL(text)
         url.host.encode("idna")  # as the resolver will
     except (httpx2.InvalidURL, ValueError) as error:
-        raise ValueError(f"no address ({error}): give http:// or https://") from error
+        raise ValueError("no address: give http:// or https://, a host, and nothing that can't stand in one") from error
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError("no address: give http:// or https:// and a host")
     if url.userinfo:

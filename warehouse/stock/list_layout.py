@@ -16,6 +16,7 @@ from warehouse.stock.stock_list import COLUMNS
 PRESETS = Path(__file__).with_name("presets")
 PRESET_NAMES = tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
 """Of the presets that come along."""
+_REMEDY = f"name {', '.join(PRESET_NAMES)}, or a .toml file"
 _COLUMNS = (*COLUMNS.required, *COLUMNS.optional)
 ColumnName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -64,9 +65,9 @@ def read_preset(name: str) -> Preset:
         UsageError: there is none, or it is wrong.
     """
     path = PRESETS / f"{name}.toml" if name in PRESET_NAMES else Path(name)
-    if path.suffix != ".toml" or not path.exists():
-        raise UsageError(f"--preset {name}: none of that name: name {', '.join(PRESET_NAMES)}, or a .toml file")
-    return read_settings_file(path, Preset, "docs/wms.md", option="--preset")
+    if path.suffix != ".toml":
+        raise UsageError(f"--preset {name}: none of that name: {_REMEDY}")
+    return read_settings_file(path, Preset, "docs/wms.md", option="--preset", remedy=_REMEDY)
 
 
 def column_names(options: Sequence[str], preset: Preset) -> Mapping[str, tuple[str, ...]]:
