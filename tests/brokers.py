@@ -105,7 +105,7 @@ class Amqtt:
         self.port = port or free_port()
         self._code = (
             "import asyncio; from simulator.demo import embedded; "
-            f"embedded._ANONYMOUS['{AMQTT_PLUGIN}']['allow_anonymous'] = {anonymous}; "
+            f"embedded.ANONYMOUS['{AMQTT_PLUGIN}']['allow_anonymous'] = {anonymous}; "
             f"asyncio.run(embedded.serve({self.port}))"
         )
         self._process: subprocess.Popen[bytes] | None = None
