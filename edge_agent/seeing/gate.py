@@ -47,7 +47,8 @@ SETTLES_S = 24.0
 """Where the surroundings are lit otherwise, and the content differs too, somebody in a plain coat may stand there: they
 have to rest for so long. With the votes after it, what changed is told within 30 s, as after a doubt in a view."""
 LOOKED_EVERY_S = 10.0
-"""A rest counts as far as somebody looked so often, which is what a doubt in a view does: a longer gap begins it anew."""
+"""A rest counts as far as it was looked at so often, which is what a doubt in a view does: a longer gap begins it
+anew."""
 HIDDEN = 0.5
 """From this share of the slots on that are covered, what changes in the others is covered too, by the same thing: a
 camera's menu, a truck."""
@@ -74,8 +75,6 @@ class _Memory:
         """For how many pictures in a row each was moving or covered."""
         self.restless_s = np.full(slots, -np.inf)
         """When each last moved."""
-        self.rests_since_s = np.zeros(slots)
-        """Since when each was seen to rest, picture after picture."""
         self.settling = np.zeros(slots, bool)
         """Which have to rest before they are looked at."""
 
@@ -90,7 +89,7 @@ class ChangeGate:
         self._own_places = own_places(corners)
         self._places: Places | None = None
         self._last: SlotColours | None = None
-        self._last_s = -np.inf
+        self._last_s = self._looks_since_s = -np.inf
         self._last_light = np.ones(3, np.float32)
         self._still: SlotColours | None = None
         self._is_commissioned = False
@@ -107,7 +106,7 @@ class ChangeGate:
 
     def forget(self) -> None:
         """Nothing that was seen counts any more: the view was lost."""
-        self._last, self._last_s = None, -np.inf
+        self._last = None
         self._memory = _Memory(len(self._memory.known))
 
     def begin_anew(self) -> None:
@@ -135,7 +134,8 @@ class ChangeGate:
         had_to_rest = memory.settling
         moving = self._moving(now, light)
         memory.restless_s[moving] = at_s
-        memory.rests_since_s[moving | (at_s - self._last_s > LOOKED_EVERY_S)] = at_s
+        if at_s - self._last_s > LOOKED_EVERY_S:
+            self._looks_since_s = at_s
         changed = self._differ(now.contents, memory.seen.contents, light / memory.light)
         covered = self._covered(now, light, at_s)
         busy = moving | covered
@@ -146,7 +146,7 @@ class ChangeGate:
         self._remember(classify, now, light, at_s)
         memory.busy = np.where(busy, memory.busy + 1, 0)
         obstructed = busy & (memory.busy >= self._rules.obstructed_after)
-        rested_s = np.where(had_to_rest & classify & changed, at_s - memory.rests_since_s, 0.0).clip(0, SETTLES_S)
+        rested_s = np.where(had_to_rest & classify & changed, min(SETTLES_S, at_s - self._looks_since_s), 0.0)
         return [
             Activity(
                 classify=bool(classify[slot]),

@@ -236,6 +236,8 @@ def test_of_several_slots_the_one_that_changed_counts_and_of_two_changes_the_sho
     assert rack.votes.rested_s("L00") == DOUBT_S, "of the other one, nothing new is said"
     rack.look_at([CHANGED, LOOK], "milk")
     assert rack.votes.rested_s("L00") == 0
+    rack.look_at([RESTED, LOOK], "milk")
+    assert rack.votes.rested_s("L00") == 0
     rack.look("milk", LOOK, LOOK, LOOK)
     assert rack.verdicts() == {UNCERTAIN}
 
