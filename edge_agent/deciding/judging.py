@@ -61,8 +61,6 @@ class _Slot:
     """It was last classified in another light than when its content was first seen."""
     content: int = 0
     """Counts what has stood in it."""
-    rested_s: float = 0.0
-    """For how long that had to rest before it could be classified."""
     is_read: bool = False
     """Whether the codes of its content were read, or are being read."""
     witness: CodeWitness | None = None
@@ -124,6 +122,8 @@ class Votes:
         """When what stands at each location was first seen; it has been looked at ever since."""
         self._words: dict[str, HeldWord] = {}
         """What somebody has said of what stands there."""
+        self._rested_s: dict[str, float] = {}
+        """For how long what is new at each location had to rest, as long as the change itself is voted on."""
 
     def use(self, rules: VerdictSection) -> None:
         """Other rules. What was seen stays."""
@@ -152,11 +152,15 @@ class Votes:
         Returns the locations whose verdict may have changed, and those that show other stock than before.
         """
         touched, changed = set(), set()
-        for slot, activity in zip(self._slots, sighting.activities, strict=True):
+        slots = list(zip(self._slots, sighting.activities, strict=True))
+        voting = {slot.location for slot, activity in slots if slot.is_wanted and not activity.busy}
+        self._rested_s = {location: rested_s for location, rested_s in self._rested_s.items() if location in voting}
+        for slot, activity in slots:
             if activity.changed:
                 slot.votes.clear()
                 slot.forget_code()
-                slot.rested_s = activity.rested_s
+                rested_s = self._rested_s.get(slot.location, activity.rested_s)
+                self._rested_s[slot.location] = min(rested_s, activity.rested_s)
                 changed.add(slot.location)
                 self._unchanged_since.pop(slot.location, None)
                 self._words.pop(slot.location, None)
@@ -192,8 +196,8 @@ class Votes:
         return tuple(self._slots[index].content for index in self._slots_of[location])
 
     def rested_s(self, location: str) -> float:
-        """For how long what stands at a location had to rest before it could be classified, in each of its slots."""
-        return min(self._slots[index].rested_s for index in self._slots_of[location])
+        """For how long the change that is voted on there had to rest first; 0 once it has been, and without one."""
+        return self._rested_s.get(location, 0.0)
 
     def is_relit(self, location: str) -> bool:
         """Whether it was last seen in another light than when its content was first seen."""
@@ -245,12 +249,14 @@ class Votes:
 
     def want(self, location: str) -> None:
         """Classify a location at the next opportunity: what is expected there has changed."""
+        self._rested_s.pop(location, None)
         for index in self._slots_of[location]:
             self._slots[index].is_wanted = True
             self._slots[index].tries = 0
 
     def vote_anew(self) -> None:
         """Classify every location at the next opportunity, and let only that count. What stands there is the same."""
+        self._rested_s.clear()
         for slot in self._slots:
             slot.votes.clear()
             slot.tries, slot.is_wanted, slot.is_new = 0, True, False

@@ -48,7 +48,7 @@ class Finding:
     seen_at: tuple[str, ...] = ()
     corrected: bool = False
     rested_s: float = 0.0
-    """For how long what is there had to rest, in another light, before it could be classified."""
+    """For how long the change that has led to it had to rest, in another light, before it could be classified."""
 
 
 @dataclass(frozen=True)

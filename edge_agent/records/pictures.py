@@ -70,7 +70,8 @@ class Activity:
     relit: bool = False
     """Its content is what it was when it was first classified, and the light on it is another."""
     rested_s: float = 0.0
-    """For how long a changed content had to rest before it could be classified, since the light changed with it."""
+    """For how long a changed content was seen to rest before it could be classified, since the light changed with it:
+    at most what is asked for, without longer gaps between pictures."""
 
 
 @dataclass(frozen=True)

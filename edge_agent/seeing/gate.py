@@ -46,6 +46,9 @@ FEWEST_AROUND = 12
 SETTLES_S = 24.0
 """Where the surroundings are lit otherwise, and the content differs too, somebody in a plain coat may stand there: they
 have to rest for so long. With the votes after it, what changed is told within 30 s, as after a doubt in a view."""
+LOOKED_EVERY_S = 10.0
+"""A rest counts as far as it was looked at so often, which is what a doubt in a view does: a longer gap begins it
+anew."""
 HIDDEN = 0.5
 """From this share of the slots on that are covered, what changes in the others is covered too, by the same thing: a
 camera's menu, a truck."""
@@ -86,6 +89,7 @@ class ChangeGate:
         self._own_places = own_places(corners)
         self._places: Places | None = None
         self._last: SlotColours | None = None
+        self._last_s = self._looks_since_s = -np.inf
         self._last_light = np.ones(3, np.float32)
         self._still: SlotColours | None = None
         self._is_commissioned = False
@@ -130,17 +134,19 @@ class ChangeGate:
         had_to_rest = memory.settling
         moving = self._moving(now, light)
         memory.restless_s[moving] = at_s
+        if at_s - self._last_s > LOOKED_EVERY_S:
+            self._looks_since_s = at_s
         changed = self._differ(now.contents, memory.seen.contents, light / memory.light)
         covered = self._covered(now, light, at_s)
         busy = moving | covered
-        self._last, self._last_light = now, light
+        self._last, self._last_light, self._last_s = now, light, at_s
         due = changed | ~memory.known | self.due(at_s) | np.asarray(wanted, bool)
         classify = ~busy & due
         relit, changed = self._relit(now, changed, classify) if classify.any() else (classify, changed)
         self._remember(classify, now, light, at_s)
         memory.busy = np.where(busy, memory.busy + 1, 0)
         obstructed = busy & (memory.busy >= self._rules.obstructed_after)
-        rested_s = np.where(had_to_rest & classify & changed, at_s - memory.restless_s, 0.0)
+        rested_s = np.where(had_to_rest & classify & changed, min(SETTLES_S, at_s - self._looks_since_s), 0.0)
         return [
             Activity(
                 classify=bool(classify[slot]),

@@ -3,17 +3,24 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from edge_agent.config.sections import VerdictSection
+from edge_agent.deciding.judging import Judging, Votes
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.deciding.verdict import DOUBTED, FEWEST_TURNED, LOOK_AGAIN_S, ViewDoubts
-from edge_agent.records import Finding
+from edge_agent.records import Activity, Expectation, Finding, Sighting
 from edge_agent.replay.player import NoOutbox
-from kardus.contract.messages import ExpectedStock, Model
+from kardus.contract.manifest import Calibration, ClassInfo
+from kardus.contract.messages import Expected, ExpectedStock, Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import ALERTS, Verdict
+from kardus.inference.classification import interpret
 from kardus.support.clock import SetClock
 
 BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -135,6 +142,104 @@ def test_a_rest_that_was_short_leaves_the_rest_of_the_doubt() -> None:
     assert rack.verdicts(*rack.names[:4]) == {UNCERTAIN}
     assert rack.wait(LOOK_AGAIN_S - 1) == []
     assert len(rack.wait(1)) == 4
+
+
+CLASSES = tuple(ClassInfo(name=name, category=name, sku=name) for name in ("tea", "milk"))
+LOOK, BUSY = Activity(classify=True), Activity(classify=False, busy=True)
+CHANGED, RESTED = (Activity(classify=True, changed=True, rested_s=rested_s) for rested_s in (0.0, DOUBT_S))
+LOOKS_EVERY_S = 2.0
+
+
+class _Looks(_Cameras):
+    """The same of 8 locations, from what the gate and the model say of each picture on."""
+
+    def __init__(self, slots: int = 1) -> None:
+        super().__init__(8)
+        self.votes = Votes([(name, slot) for name in self.names for slot in range(slots)], VerdictSection())
+        expected = {name: Expectation(Expected(revision=1, sku="tea"), received_s=0.0) for name in self.names}
+        self._slots, self._judging = slots, Judging(expected, self._recorder.states, 0.0, self.clock)
+
+    def look(self, sku: str, *activities: Activity) -> None:
+        """Pictures in which the same happens in every location: one activity, or one a slot of it, for each picture."""
+        for activity in activities:
+            self.look_at([activity] * self._slots, sku)
+
+    def look_at(self, of_location: list[Activity], sku: str) -> None:
+        self.wait(LOOKS_EVERY_S)
+        activities = of_location * len(self.names)
+        chosen = tuple(slot for slot, activity in enumerate(activities) if activity.classify)
+        corners, crops = np.zeros((len(chosen), 4, 2)), np.zeros((len(chosen), 8, 8, 3), np.uint8)
+        picture, none = Image.new("RGB", (8, 8)), (None,) * len(chosen)
+        sighting = Sighting(self.clock.now(), activities, chosen, picture, corners, crops, none)
+        logits = np.array([[9.0 if info.sku == sku else 0.0 for info in CLASSES]], np.float32)
+        answer = interpret(logits, CLASSES, Calibration(), logits.max(axis=1))[0]
+        self.votes.take(sighting, [answer] * len(chosen))
+        self.judge()
+
+    def judge(self) -> None:
+        judged = [self._judging.judge(self.votes, name, "rack", self.clock.now()) for name in self.names]
+        self.record([finding for finding in judged if finding])
+
+
+def test_a_change_that_had_to_rest_is_told_by_its_own_votes() -> None:
+    rack = _Looks()
+    rack.look("milk", RESTED, LOOK, LOOK)
+    assert rack.verdicts() == {Verdict.MISMATCH}
+    assert rack.begun == 0
+
+
+def test_votes_that_do_not_agree_at_once_are_still_those_of_the_change() -> None:
+    rack = _Looks()
+    rack.look("milk", RESTED)
+    rack.look("tea", LOOK)
+    rack.look("milk", LOOK, LOOK)
+    assert rack.verdicts() == {Verdict.MISMATCH}
+    assert rack.begun == 0
+
+
+def test_a_rest_counts_for_no_later_verdict_on_the_same_content() -> None:
+    """An hour after stock was put beside a light's edge, the view goes wrong for a moment."""
+    rack = _Looks()
+    rack.look("tea", RESTED, LOOK, LOOK)
+    assert rack.verdicts() == {MATCH}
+    rack.wait(3600)
+    rack.look("milk", LOOK, LOOK, LOOK, LOOK, LOOK)
+    assert rack.verdicts() == {UNCERTAIN}
+    assert rack.begun == 1
+    rack.look("tea", LOOK, LOOK, LOOK, LOOK, LOOK)
+    assert rack.verdicts() == {MATCH}, "no alert was told"
+
+
+def test_a_rest_counts_for_no_verdict_after_something_stood_before_it() -> None:
+    rack = _Looks()
+    rack.look("tea", RESTED, BUSY)
+    rack.wait(3600)
+    rack.look("milk", BUSY, LOOK, LOOK, LOOK, LOOK)
+    assert rack.verdicts() == {UNCERTAIN}
+
+
+@pytest.mark.parametrize("ask", ["want", "vote_anew"])
+def test_a_rest_counts_for_no_verdict_that_was_asked_for_since(ask: str) -> None:
+    rack = _Looks()
+    rack.look("milk", RESTED, LOOK)
+    for name in rack.names:
+        rack.votes.want(name) if ask == "want" else rack.votes.vote_anew()
+    rack.look("milk", LOOK, LOOK, LOOK)
+    assert rack.verdicts() == {UNCERTAIN}
+
+
+def test_of_several_slots_the_one_that_changed_counts_and_of_two_changes_the_shorter_rest() -> None:
+    rack = _Looks(slots=2)
+    rack.look("tea", CHANGED, LOOK, LOOK, LOOK)
+    rested = [Activity(classify=False), RESTED]
+    rack.look_at(rested, "milk")
+    assert rack.votes.rested_s("L00") == DOUBT_S, "of the other one, nothing new is said"
+    rack.look_at([CHANGED, LOOK], "milk")
+    assert rack.votes.rested_s("L00") == 0
+    rack.look_at([RESTED, LOOK], "milk")
+    assert rack.votes.rested_s("L00") == 0
+    rack.look("milk", LOOK, LOOK, LOOK)
+    assert rack.verdicts() == {UNCERTAIN}
 
 
 def test_few_locations_are_told_at_once() -> None:

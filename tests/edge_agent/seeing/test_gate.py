@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from edge_agent.config.sections import GateSection, ViewSection
+from edge_agent.deciding.verdict import LOOK_AGAIN_S
 from edge_agent.records import Activity
 from edge_agent.seeing.camera_view import placed
-from edge_agent.seeing.gate import ADAPT_AFTER_S, SETTLES_S, ChangeGate, own_places
+from edge_agent.seeing.gate import ADAPT_AFTER_S, LOOKED_EVERY_S, SETTLES_S, ChangeGate, own_places
 from edge_agent.seeing.slots import Slot
 from edge_agent.seeing.view_guard import ViewGuard
 from kardus.inference.geometry import rectangle
@@ -128,12 +129,29 @@ def _plain_coat() -> Pixels:
 def test_what_could_be_a_shadow_has_to_rest_for_a_while_where_the_content_differs_too() -> None:
     eyes, coat = Eyes().settled(), _plain_coat()
     eyes.see(coat)
-    assert LOCATIONS[0] not in classified(eyes.see(coat, after_s=SETTLES_S / 2))
-    seen = eyes.see(coat, after_s=SETTLES_S)
+    for _ in range(4):
+        assert LOCATIONS[0] not in classified(eyes.see(coat, after_s=5))
+    seen = eyes.see(coat, after_s=5)
     assert LOCATIONS[0] in classified(seen)
     rested = {location: decision.rested_s for location, decision in seen.items()}
-    assert rested == dict.fromkeys(LOCATIONS, 0.0) | {LOCATIONS[0]: 1.5 * SETTLES_S}
+    assert rested == dict.fromkeys(LOCATIONS, 0.0) | {LOCATIONS[0]: SETTLES_S}
     assert ViewSection().doubt_s >= SETTLES_S, "with the votes, as soon as what is doubted"
+
+
+@pytest.mark.parametrize(
+    ("gaps_s", "rested_s"),
+    [([3600.0], 0.0), ([12.0, 12.0], 0.0), ([5.0, 5.0, 3600.0], 0.0), ([5.0, 11.0, 5.0, 5.0], 10.0)],
+)
+def test_a_time_in_which_nothing_was_seen_is_no_rest(gaps_s: list[float], rested_s: float) -> None:
+    """A rest counts for the doubt in a view, which looks again every few seconds."""
+    eyes, coat = Eyes().settled(), _plain_coat()
+    eyes.see(coat)
+    for gap_s in gaps_s[:-1]:
+        assert LOCATIONS[0] not in classified(eyes.see(coat, after_s=gap_s))
+    seen = eyes.see(coat, after_s=gaps_s[-1])[LOCATIONS[0]]
+    assert seen.changed
+    assert seen.rested_s == rested_s
+    assert LOOKED_EVERY_S <= LOOK_AGAIN_S
 
 
 def test_a_change_in_a_light_that_stays_did_not_have_to_rest() -> None:
