@@ -93,11 +93,11 @@ class OddRtspCamera:
                 threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError, StopIteration), self._secured(connection) as connection:
-            talk = _Talk(connection, self._habits, self)
+        with contextlib.suppress(OSError, StopIteration), self._secured(connection) as secured:
+            talk = _Talk(secured, self._habits, self)
             talk.prepare()
             talk.play(self._pictures)
-            connection.shutdown(socket.SHUT_RDWR)
+            secured.shutdown(socket.SHUT_RDWR)
 
     def _secured(self, connection: socket.socket) -> socket.socket:
         if self._habits.chain is None:

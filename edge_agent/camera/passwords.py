@@ -1,5 +1,4 @@
-"""Passwords of cameras, read from files, so that they stand in no configuration and no list of processes, nor in logs
-where a camera's own words hold one."""
+"""Passwords of cameras: read from files, so that they stand in no list of processes; not shown where addresses do."""
 
 import re
 from pathlib import Path

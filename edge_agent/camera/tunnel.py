@@ -71,9 +71,26 @@ def _serve(listener: socket.socket, camera: ssl.SSLSocket) -> None:
         with here:
             while camera.pending() or (ready := select.select([camera, here], [], [])[0]):
                 if camera.pending() or camera in ready:
-                    data, target = camera.recv(_CHUNK), here
+                    data, target = _come(camera), here
                 else:
                     data, target = here.recv(_CHUNK), camera
+                if data is None:
+                    continue
                 if not data:
                     return
                 target.sendall(data)
+
+
+def _come(camera: ssl.SSLSocket) -> bytes | None:
+    """What has come of its own data; None: TLS's own alone (TLS 1.3 sends tickets), or part of a record.
+
+    To wait for more here would hold up what is to be sent.
+    """
+    timeout_s = camera.gettimeout()
+    camera.settimeout(0)
+    try:
+        return camera.recv(_CHUNK)
+    except ssl.SSLWantReadError:
+        return None
+    finally:
+        camera.settimeout(timeout_s)

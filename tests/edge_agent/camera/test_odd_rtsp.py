@@ -2,10 +2,8 @@
 
 import contextlib
 import errno
-import hashlib
 import itertools
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +25,7 @@ from edge_agent.camera.stream import rtsp_request
 from edge_agent.config.sources import RtspSource
 from tests.cameras import PASSWORD, USER
 from tests.dripping import DRIP_S, DrippingServer
-from tests.https_server import make_certificates
+from tests.https_server import fingerprint, make_certificates
 from tests.patience import PATIENCE_S
 from tests.scripted_rtsp import AUDIO, HEIGHT, MPEG4, VIDEO, WIDTH, Habits, OddRtspCamera
 
@@ -147,8 +145,7 @@ def test_where_a_camera_sends_us_on_nobody_is_told_who_looks(password: Path) -> 
 def test_from_a_camera_with_a_certificate_nobody_is_followed_to_one_without(tmp_path: Path, trust: str) -> None:
     """Neither would anything be encrypted there, nor anybody checked."""
     ca_file, chain = make_certificates(tmp_path, "127.0.0.1")
-    der = ssl.PEM_cert_to_DER_cert(chain.read_text().partition("-----BEGIN PRIVATE")[0].partition("\n\n")[0])
-    trusted = {"ca_file": ca_file, "fingerprint": hashlib.sha256(der).hexdigest(), "insecure": True}[trust]
+    trusted = {"ca_file": ca_file, "fingerprint": fingerprint(tmp_path), "insecure": True}[trust]
     with OddRtspCamera(Habits()) as plain, OddRtspCamera(Habits(chain=chain, moved=plain.url)) as camera:
         stream = rtsp_request(RtspSource(type="rtsp", url=camera.url, timeout_s=15, **{trust: trusted}))
         with pytest.raises(NoAnswerError, match=f"sends us on to {plain.url}, where nobody can be verified"):
@@ -193,7 +190,7 @@ def test_whatever_is_answered_it_is_no_refusal_or_a_line(answer: str) -> None:
     assert "\n" not in refused("DESCRIBE", answer)
 
 
-SECRET = "S3CRET"
+MARK = "S3CRET"
 LOGINS = {
     "before the host": "rtsp://{user}:{password}@10.0.0.9/live",
     "and an address behind it": "rtsp://{user}:{password}@10.0.0.9/live?back=rtsp://x/",
@@ -206,7 +203,6 @@ LOGINS = {
     "asked for": "rtsp://10.0.0.9/live?user={user}&password={password}",
     "in the path": "rtsp://10.0.0.9/user={user}&password={password}&channel=1.sdp",
 }
-# a text of the path, or a host's name, that looks like any other can't be told from a login: its mark stands apart
 ODD = st.text(st.characters(exclude_characters="\r\n"), max_size=20)
 
 
@@ -220,10 +216,10 @@ def test_no_login_in_an_address_that_a_camera_sends_us_on_to_is_shown(
     after: str,
     is_secure: bool,  # noqa: FBT001 - pytest's
 ) -> None:
-    place = LOGINS[case].format(user=user, password=f"{before}{SECRET}{after}")
+    place = LOGINS[case].format(user=user, password=f"{before}{MARK}{after}")
     for answer in (f"RTSP/1.0 302 Moved\r\nLocation: {place}\r\n\r\n", f"RTSP/1.0 302 {place}\r\n\r\n"):
-        assert SECRET not in refused("DESCRIBE", answer, is_secure=is_secure)
-    assert SECRET not in without_login(place)
+        assert MARK not in refused("DESCRIBE", answer, is_secure=is_secure)
+    assert MARK not in without_login(place)
 
 
 PLAIN = {
