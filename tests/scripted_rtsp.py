@@ -51,6 +51,7 @@ class Habits:
 def pictures(name: str = "libx264") -> list[list[bytes]]:
     """A few pictures, coded (H.264 or MPEG-4), each as its units, parameters in the band."""
     coder = av.CodecContext.create(name, "w")
+    assert isinstance(coder, av.VideoCodecContext)
     coder.width, coder.height, coder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     coder.time_base = coder.framerate = 10  # type: ignore[assignment]
     if name == "libx264":
@@ -135,10 +136,10 @@ class _Talk:
 
     def _is_over(self, number: int) -> bool:
         habits = self._habits
-        if habits.hangs_up_after and number >= habits.hangs_up_after:
-            self._connection.sendall(f"TEARDOWN {self._camera.url} RTSP/1.0\r\nCSeq: 9\r\n\r\n".encode())
-            return True
-        return False
+        if not habits.hangs_up_after or number < habits.hangs_up_after:
+            return False
+        self._connection.sendall(f"TEARDOWN {self._camera.url} RTSP/1.0\r\nCSeq: 9\r\n\r\n".encode())
+        return True
 
     def _send_unit(self, channel: int, number: int, unit: bytes, *, is_last: bool) -> None:
         self._sequence += 1

@@ -146,7 +146,8 @@ def test_from_a_camera_with_a_certificate_nobody_is_followed_to_one_without(tmp_
     """Neither would anything be encrypted there, nor anybody checked."""
     ca_file, chain = make_certificates(tmp_path, "127.0.0.1")
     trusted = {"ca_file": ca_file, "fingerprint": fingerprint(tmp_path), "insecure": True}[trust]
-    with OddRtspCamera(Habits()) as plain, OddRtspCamera(Habits(chain=chain, moved=plain.url)) as camera:
+    followed = Habits(hangs_up_after=1)
+    with OddRtspCamera(followed) as plain, OddRtspCamera(Habits(chain=chain, moved=plain.url)) as camera:
         stream = rtsp_request(RtspSource(type="rtsp", url=camera.url, timeout_s=15, **{trust: trusted}))
         with pytest.raises(NoAnswerError, match=f"sends us on to {plain.url}, where nobody can be verified"):
             LiveDecoder(stream).follow()
