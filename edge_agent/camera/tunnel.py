@@ -65,8 +65,8 @@ def secured(stream: StreamRequest, timeout_s: float) -> ssl.SSLSocket:
 
 
 def _serve(listener: socket.socket, camera: ssl.SSLSocket) -> None:
-    """Carry bytes both ways until one side hangs up."""
-    with contextlib.suppress(OSError), contextlib.closing(camera):
+    """Carry bytes both ways until one side hangs up, or `camera` is closed (`select` calls that a ValueError)."""
+    with contextlib.suppress(OSError, ValueError), contextlib.closing(camera):
         here, _ = listener.accept()
         with here:
             while camera.pending() or (ready := select.select([camera, here], [], [])[0]):

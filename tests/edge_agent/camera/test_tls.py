@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from edge_agent.camera import tunnel
 from edge_agent.camera.decoding import StreamRequest
 from edge_agent.camera.tls import TlsPolicy
 from edge_agent.camera.tunnel import tunnelled
@@ -155,6 +156,16 @@ def test_what_is_tls_s_own_holds_up_nothing_that_is_sent(tmp_path: Path) -> None
             with socket.create_connection((parts.hostname, parts.port), PATIENCE_S) as here:
                 here.sendall(b"well?")
                 assert here.recv(100) == b"WELL?"
+
+
+def test_a_tunnel_whose_camera_is_closed_meanwhile_ends_without_a_word() -> None:
+    with socket.create_server((HOST, 0)) as listener, socket.create_connection(listener.getsockname()) as here:
+        camera = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(
+            socket.socket(), do_handshake_on_connect=False, server_hostname=HOST
+        )
+        camera.close()
+        tunnel._serve(listener, camera)  # it has another thread, whose end would be a traceback
+        assert here.recv(1) == b""
 
 
 def test_a_login_in_the_plain_address_it_sends_us_on_to_is_not_shown(tmp_path: Path) -> None:
