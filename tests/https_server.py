@@ -1,5 +1,6 @@
 """A real HTTPS server for the tests, with a certificate of an authority of its own."""
 
+import hashlib
 import ipaddress
 import ssl
 import threading
@@ -97,3 +98,11 @@ def make_certificates(folder: Path, host: str) -> tuple[Path, Path]:
     (folder / "ca.pem").write_bytes(certificates[0].public_bytes(pem))
     (folder / "server.pem").write_bytes(certificates[1].public_bytes(pem) + key)
     return folder / "ca.pem", folder / "server.pem"
+
+
+def fingerprint(folder: Path) -> str:
+    """Of the server's certificate that `make_certificates` has written there, as openssl prints it."""
+    pem = (folder / "server.pem").read_text()
+    end = "-----END CERTIFICATE-----"
+    der = ssl.PEM_cert_to_DER_cert(pem[: pem.index(end) + len(end)])
+    return hashlib.sha256(der).digest().hex(":").upper()

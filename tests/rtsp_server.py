@@ -20,7 +20,6 @@ ENCODERS = {
     "h264-often": "x264enc tune=zerolatency key-int-max=5 ! rtph264pay name=pay0",
     "h265": "x265enc tune=zerolatency key-int-max=10 ! rtph265pay name=pay0",
     "jpeg": "video/x-raw,format=I420 ! jpegenc ! rtpjpegpay name=pay0",
-    "mpeg4": "avenc_mpeg4 ! rtpmp4vpay name=pay0 config-interval=1",
 }
 SHOWN = "video/x-raw,width=320,height=240,framerate=10/1 ! videoconvert ! "
 PICTURE = f"videotestsrc is-live=true pattern=smpte ! {SHOWN}"

@@ -3,11 +3,13 @@
 import contextlib
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 import av
@@ -15,10 +17,12 @@ import numpy as np
 
 WIDTH, HEIGHT, EVERY_S = 64, 48, 0.1
 CLOCK_HZ = 90_000
+SHELF = "/shelf"
 _START_CODE = re.compile(b"\x00\x00\x00?\x01")
 _SETS = {7, 8}
 """Kinds of units: a sequence's and a picture's parameters."""
 VIDEO = ("m=video 0 RTP/AVP 96", "a=rtpmap:96 H264/90000", "a=fmtp:96 packetization-mode=1")
+MPEG4 = ("m=video 0 RTP/AVP 96", "a=rtpmap:96 MP4V-ES/90000", "a=fmtp:96 profile-level-id=1")
 AUDIO = ("m=audio 0 RTP/AVP 0", "a=rtpmap:0 PCMU/8000")
 
 
@@ -31,27 +35,34 @@ class Habits:
     refuses: dict[str, str] = field(default_factory=dict)
     """A method's answer (status and reason) each time."""
     moved: str = ""
-    """Where DESCRIBE is sent on to; `{base}` is the camera's own address without a path."""
+    """Where DESCRIBE of its stream is sent on to; `{base}` is the camera's own address without a path."""
     session: str = "12345678"
     """Of SETUP's answer."""
-    silent_after_s: float = 0.0
-    """It hangs up where it is asked nothing for so long; 0: never."""
     hangs_up_after: int = 0
     """It sends TEARDOWN after so many pictures, and hangs up; 0: never."""
     nonces: tuple[str, ...] = ()
     """Digest: one is asked for, and with each later request once the next, which is `stale`."""
+    coder: str = "libx264"
+    """What codes its pictures; FFmpeg's name: `libx264`, or `mpeg4` (Part 2), which `media` then says."""
+    chain: Path | None = None
+    """Certificate and key, PEM: it speaks over TLS."""
 
 
-def pictures() -> list[list[bytes]]:
-    """A few pictures, coded (H.264), each as its units, parameters in the band."""
-    coder = av.CodecContext.create("libx264", "w")
+def pictures(name: str = "libx264") -> list[list[bytes]]:
+    """A few pictures, coded (H.264 or MPEG-4), each as its units, parameters in the band."""
+    coder = av.CodecContext.create(name, "w")
+    assert isinstance(coder, av.VideoCodecContext)
     coder.width, coder.height, coder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     coder.time_base = coder.framerate = 10  # type: ignore[assignment]
-    coder.options = {"tune": "zerolatency", "x264-params": "keyint=1:repeat-headers=1"}
+    if name == "libx264":
+        coder.options = {"tune": "zerolatency", "x264-params": "keyint=1:repeat-headers=1"}
+    coder.gop_size = 1
     coded = []
     for shade in (60, 200):
         frame = av.VideoFrame.from_ndarray(np.full((HEIGHT, WIDTH, 3), shade, np.uint8), format="rgb24")
         coded += coder.encode(frame.reformat(format="yuv420p"))
+    if name != "libx264":
+        return [[bytes(packet)] for packet in coded]  # MPEG-4 is sent as it is (RFC 6416)
     return [[unit for unit in _START_CODE.split(bytes(packet)) if unit] for packet in coded]
 
 
@@ -60,10 +71,10 @@ class OddRtspCamera:
 
     def __init__(self, habits: Habits) -> None:
         """Listen."""
-        self._habits, self._pictures = habits, pictures()
+        self._habits, self._pictures = habits, pictures(habits.coder)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.base = f"rtsp://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.url = f"{self.base}/shelf"
+        self.base = f"{'rtsps' if habits.chain else 'rtsp'}://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{self.base}{SHELF}"
         self.heard: list[str] = []
         """Methods and addresses."""
         threading.Thread(target=self._serve, daemon=True).start()
@@ -83,11 +94,18 @@ class OddRtspCamera:
                 threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        talk = _Talk(connection, self._habits, self)
-        with connection, contextlib.suppress(OSError, StopIteration):
+        with contextlib.suppress(OSError, StopIteration), self._secured(connection) as secured:
+            talk = _Talk(secured, self._habits, self)
             talk.prepare()
             talk.play(self._pictures)
-            connection.shutdown(socket.SHUT_RDWR)
+            secured.shutdown(socket.SHUT_RDWR)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        if self._habits.chain is None:
+            return connection
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self._habits.chain)
+        return context.wrap_socket(connection, server_side=True)
 
 
 class _Talk:
@@ -97,7 +115,7 @@ class _Talk:
         self._connection, self._habits, self._camera = connection, habits, camera
         self._channel, self._streams, self._nonces = 0, 0, list(habits.nonces)
         self._requests = self._read()
-        self._asked_s, self._sequence = time.monotonic(), 0
+        self._sequence = 0
 
     def prepare(self) -> None:
         """Answer until it is to play."""
@@ -118,10 +136,10 @@ class _Talk:
 
     def _is_over(self, number: int) -> bool:
         habits = self._habits
-        if habits.hangs_up_after and number >= habits.hangs_up_after:
-            self._connection.sendall(f"TEARDOWN {self._camera.url} RTSP/1.0\r\nCSeq: 9\r\n\r\n".encode())
-            return True
-        return bool(habits.silent_after_s) and time.monotonic() - self._asked_s > habits.silent_after_s
+        if not habits.hangs_up_after or number < habits.hangs_up_after:
+            return False
+        self._connection.sendall(f"TEARDOWN {self._camera.url} RTSP/1.0\r\nCSeq: 9\r\n\r\n".encode())
+        return True
 
     def _send_unit(self, channel: int, number: int, unit: bytes, *, is_last: bool) -> None:
         self._sequence += 1
@@ -150,7 +168,6 @@ class _Talk:
                 yield method, address, headers
 
     def _answer(self, method: str, address: str, headers: str) -> str:
-        self._asked_s = time.monotonic()
         self._camera.heard.append(f"{method} {address}")
         number = re.search(r"(?i)^cseq: *(\d+)", headers, re.MULTILINE)
         status, lines, body = self._said(method, address, headers)
@@ -167,7 +184,7 @@ class _Talk:
             if asked:
                 return "401 Unauthorized", [asked], ""
         if method == "DESCRIBE":
-            if habits.moved and address == self._camera.url:
+            if habits.moved and address.endswith(SHELF):
                 return "302 Moved Temporarily", [f"Location: {habits.moved.format(base=self._camera.base)}"], ""
             return "200 OK", ["Content-Type: application/sdp"], self._description(address)
         if method == "SETUP":

@@ -12,6 +12,7 @@ from edge_agent.camera.errors import NoAnswerError
 from edge_agent.camera.heads import CameraTransport
 from edge_agent.camera.login import Login, challenges
 from edge_agent.camera.packing import CODINGS
+from edge_agent.camera.passwords import without_login
 from edge_agent.camera.tls import TlsPolicy, tls_reason
 from kardus.support.exchange import Trace
 
@@ -101,7 +102,8 @@ class CameraHttp:
                 return answer
             answer.close()
             if request.url.scheme == "https" != answer.next_request.url.scheme:
-                raise NoAnswerError(f"it sends us on to {answer.next_request.url}, where nobody can be verified")
+                place = without_login(str(answer.next_request.url))
+                raise NoAnswerError(f"it sends us on to {place}, where nobody can be verified")
             request = self._client.build_request("GET", answer.next_request.url, extensions=extensions)
         raise NoAnswerError(f"it sends us on more than {MAX_REDIRECTS} times")
 

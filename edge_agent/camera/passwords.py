@@ -1,9 +1,24 @@
-"""Passwords of cameras, read from files, so that they stand in no configuration and no list of processes."""
+"""Passwords of cameras: read from files, so that they stand in no list of processes; not shown where addresses do."""
 
+import re
 from pathlib import Path
 
 from kardus.support.errors import ConfigError
 from kardus.support.input_files import read_file
+
+HIDDEN = "an address that isn't shown (it may hold a login)"
+_MOST_LETTERS = 300
+_ADDRESS = re.compile(
+    r"""
+    (?P<scheme> [a-z]{1,10}://)
+    (?: [^/?\#]* @ )?                                  # the login
+    (?P<host> (?: [a-z0-9._-]+ | \[[0-9a-f:.]+\] ) (?: :[0-9]{1,5} )?)
+    (?P<path> (?: /[a-z0-9._/~+-]* )?)
+    (?P<query> (?: \? [^@%\s\#]* )?)
+    """,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
+"""What is plain enough to tell where a login would stand."""
 
 
 def read_password(path: Path | None) -> str:
@@ -21,3 +36,11 @@ def read_password(path: Path | None) -> str:
         raise ConfigError(
             f"password_file = {path}: cannot be read ({reason}): name a file with the password"
         ) from error
+
+
+def without_login(address: str) -> str:
+    """An address that a camera has named, as it may be shown; what it is asked for (`?...`) may hold a login, too."""
+    found = _ADDRESS.fullmatch(address) if len(address) <= _MOST_LETTERS else None
+    if found is None:
+        return HIDDEN
+    return f"{found['scheme']}{found['host']}{found['path']}{'?...' if found['query'] else ''}"

@@ -28,8 +28,10 @@ FILE_TIMEOUT_S = 60.0
 GRACE_S = 2.0
 """FFmpeg's own time-outs come first; only where they fail is the process killed."""
 SENT_ON = "rtsp,rtp,udp,tcp"
-"""Protocols of a camera that sends us on: to TLS it would be checked by nobody. Where a user name is given FFmpeg would
-tell whoever asks there, so that it isn't followed then."""
+"""Protocols of a camera that may send us on: to TLS it would be checked by nobody."""
+STAYS = "rtp,udp,tcp"
+"""Of one that is not followed: where a user name is given FFmpeg would tell whoever asks there, and from `rtsps` on
+neither would anything be encrypted nor anybody checked."""
 _MOST_TEXT = 65_536
 """A longer reason is nonsense, in bytes."""
 
@@ -200,7 +202,7 @@ def rtsp_request(settings: RtspSource) -> StreamRequest:
         "rtsp_transport": "tcp",
         "timeout": _microseconds(settings.timeout_s),
         "analyzeduration": "500000",
-        "protocol_whitelist": "rtp,udp,tcp" if settings.username else SENT_ON,
+        "protocol_whitelist": STAYS if settings.username or urlsplit(settings.url).scheme == "rtsps" else SENT_ON,
     }
     return StreamRequest(
         _with_login(settings),

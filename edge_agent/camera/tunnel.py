@@ -40,7 +40,7 @@ def tunnelled(stream: StreamRequest) -> Iterator[str]:
         yield stream.address
         return
     with contextlib.ExitStack() as open_:
-        camera = open_.enter_context(_connected(parts.hostname or "", parts.port or RTSPS_PORT, stream))
+        camera = open_.enter_context(secured(stream, stream.timeout_s))
         listener = open_.enter_context(socket.create_server((_HERE, 0), backlog=1))
         threading.Thread(target=_serve, args=(listener, camera), daemon=True).start()
         login, at, _ = parts.netloc.rpartition("@")
@@ -48,8 +48,15 @@ def tunnelled(stream: StreamRequest) -> Iterator[str]:
         yield urlunsplit(parts._replace(scheme="rtsp", netloc=netloc))
 
 
-def _connected(host: str, port: int, stream: StreamRequest) -> ssl.SSLSocket:
-    connection = socket.create_connection((host, port), stream.timeout_s)
+def secured(stream: StreamRequest, timeout_s: float) -> ssl.SSLSocket:
+    """A connection to an `rtsps` camera that is the one that it should be; `timeout_s` is its time-out.
+
+    Raises:
+        OSError: it can't be reached, or its certificate is refused.
+    """
+    parts = urlsplit(stream.address)
+    host = parts.hostname or ""
+    connection = socket.create_connection((host, parts.port or RTSPS_PORT), timeout_s)
     try:
         return stream.tls.context().wrap_socket(connection, server_hostname=host)
     except ssl.SSLError as error:
@@ -58,15 +65,32 @@ def _connected(host: str, port: int, stream: StreamRequest) -> ssl.SSLSocket:
 
 
 def _serve(listener: socket.socket, camera: ssl.SSLSocket) -> None:
-    """Carry bytes both ways until one side hangs up."""
-    with contextlib.suppress(OSError), contextlib.closing(camera):
+    """Carry bytes both ways until one side hangs up, or `camera` is closed (`select` calls that a ValueError)."""
+    with contextlib.suppress(OSError, ValueError), contextlib.closing(camera):
         here, _ = listener.accept()
         with here:
             while camera.pending() or (ready := select.select([camera, here], [], [])[0]):
                 if camera.pending() or camera in ready:
-                    data, target = camera.recv(_CHUNK), here
+                    data, target = _come(camera), here
                 else:
                     data, target = here.recv(_CHUNK), camera
+                if data is None:
+                    continue
                 if not data:
                     return
                 target.sendall(data)
+
+
+def _come(camera: ssl.SSLSocket) -> bytes | None:
+    """What has come of its own data; None: TLS's own alone (TLS 1.3 sends tickets), or part of a record.
+
+    To wait for more here would hold up what is to be sent.
+    """
+    timeout_s = camera.gettimeout()
+    camera.settimeout(0)
+    try:
+        return camera.recv(_CHUNK)
+    except ssl.SSLWantReadError:
+        return None
+    finally:
+        camera.settimeout(timeout_s)

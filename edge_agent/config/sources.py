@@ -139,7 +139,7 @@ class OnNetwork(LoggedIn):
 
 
 class RtspSource(OnNetwork):
-    """A network camera's stream (H.264 or H.265, over TCP); the newest frame is taken."""
+    """A network camera's stream (H.264, H.265, JPEG or MPEG-4 Part 2, over TCP); the newest frame is taken."""
 
     type: Literal["rtsp"]
     """Which kind of source."""

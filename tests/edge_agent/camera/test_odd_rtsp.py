@@ -1,28 +1,37 @@
 """RTSP cameras with habits of their own: what FFmpeg takes of them, and what is said of those that it doesn't."""
 
 import contextlib
+import errno
 import itertools
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 
 import pytest
 from av.error import FFmpegError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_agent.camera import refusals
 from edge_agent.camera.decoding import StreamRequest
 from edge_agent.camera.errors import NoAnswerError
 from edge_agent.camera.live import LiveDecoder
+from edge_agent.camera.passwords import HIDDEN, without_login
 from edge_agent.camera.refusals import UDP_ALONE, refused
 from edge_agent.camera.stream import rtsp_request
 from edge_agent.config.sources import RtspSource
 from tests.cameras import PASSWORD, USER
+from tests.dripping import DRIP_S, DrippingServer
+from tests.https_server import fingerprint, make_certificates
 from tests.patience import PATIENCE_S
-from tests.scripted_rtsp import AUDIO, EVERY_S, HEIGHT, VIDEO, WIDTH, Habits, OddRtspCamera
+from tests.scripted_rtsp import AUDIO, HEIGHT, MPEG4, VIDEO, WIDTH, Habits, OddRtspCamera
 
-KEPT_ALIVE = Habits(session="12345678;timeout=2", silent_after_s=2.0)
+KEPT_ALIVE = Habits(session="12345678;timeout=2")
+TIMES = 2
+"""So often it has to be told that we are still there."""
 
 
 @pytest.fixture
@@ -41,12 +50,11 @@ TAKEN = {
     "its stream's whole address": Habits(media=((*VIDEO, "a=control:{url}/trackID=0"),)),
     "it has to be kept alive": KEPT_ALIVE,
     "and doesn't know GET_PARAMETER": Habits(
-        session=KEPT_ALIVE.session,
-        silent_after_s=KEPT_ALIVE.silent_after_s,
-        refuses={"GET_PARAMETER": "501 Not Implemented"},
+        session=KEPT_ALIVE.session, refuses={"GET_PARAMETER": "501 Not Implemented"}
     ),
     "a nonce is soon too old": Habits(nonces=("first", "second", "third")),
     "it sends us on": Habits(moved="{base}/elsewhere"),
+    "MPEG-4 Part 2": Habits(media=((*MPEG4, "a=control:video"),), coder="mpeg4"),
 }
 
 
@@ -56,11 +64,19 @@ def _request(camera: OddRtspCamera, password: Path | None = None) -> StreamReque
 
 
 def _pictures(habits: Habits, password: Path) -> set[tuple[int, int]]:
-    """The sizes of some pictures: of more than a camera gives that isn't kept alive, where it has to be."""
-    count = int(2 * habits.silent_after_s / EVERY_S) or 1
+    """The sizes of some pictures: until it is kept alive, where it has to be."""
+    times = TIMES if habits.session == KEPT_ALIVE.session else 0
     with OddRtspCamera(habits) as camera, _followed(_request(camera, password if habits.nonces else None)) as live:
-        taken = [live.take("moving", 20) for _ in range(count)]
+        taken = [live.take("moving", 20)]
+        while _asked_while_it_played(camera) < times:
+            taken.append(live.take("moving", 20))
+        taken.append(live.take("moving", 20))
     return {(one.frame.width, one.frame.height) for one in taken if one is not None and not isinstance(one, str)}
+
+
+def _asked_while_it_played(camera: OddRtspCamera) -> int:
+    methods = [line.split()[0] for line in list(camera.heard)]
+    return len(methods) - 1 - methods.index("PLAY")
 
 
 @contextlib.contextmanager
@@ -102,6 +118,13 @@ REFUSED = {
 }
 
 
+@pytest.fixture
+def is_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera on a busy machine answers late."""
+    monkeypatch.setattr(refusals, "ASK_S", PATIENCE_S / 4)
+
+
+@pytest.mark.usefixtures("is_patient")
 @pytest.mark.parametrize("said", REFUSED)
 def test_a_camera_that_refuses_is_quoted_with_what_to_do(said: str) -> None:
     with OddRtspCamera(REFUSED[said]) as camera, pytest.raises(NoAnswerError) as refusal:
@@ -115,6 +138,36 @@ def test_where_a_camera_sends_us_on_nobody_is_told_who_looks(password: Path) -> 
             with OddRtspCamera(habits) as camera, pytest.raises(NoAnswerError, match="into url"):
                 LiveDecoder(_request(camera, password)).follow()
         assert other.heard == []
+
+
+@pytest.mark.usefixtures("is_patient")
+@pytest.mark.parametrize("trust", ["ca_file", "fingerprint", "insecure"])
+def test_from_a_camera_with_a_certificate_nobody_is_followed_to_one_without(tmp_path: Path, trust: str) -> None:
+    """Neither would anything be encrypted there, nor anybody checked."""
+    ca_file, chain = make_certificates(tmp_path, "127.0.0.1")
+    trusted = {"ca_file": ca_file, "fingerprint": fingerprint(tmp_path), "insecure": True}[trust]
+    followed = Habits(hangs_up_after=1)
+    with OddRtspCamera(followed) as plain, OddRtspCamera(Habits(chain=chain, moved=plain.url)) as camera:
+        stream = rtsp_request(RtspSource(type="rtsp", url=camera.url, timeout_s=15, **{trust: trusted}))
+        with pytest.raises(NoAnswerError, match=f"sends us on to {plain.url}, where nobody can be verified"):
+            LiveDecoder(stream).follow()
+    assert plain.heard == []
+
+
+def test_a_camera_that_drips_does_not_hold_up_the_question_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would send for half an hour, each byte in time."""
+    monkeypatch.setattr(refusals, "ASK_S", 0.3)
+    answers = Queue[object]()
+
+    def drip(connection: socket.socket, stopping: threading.Event) -> None:
+        while not stopping.wait(DRIP_S):
+            connection.sendall(b"R")
+
+    with DrippingServer(drip) as camera:
+        stream = StreamRequest(camera.url("rtsp"), "rtsp")
+        error = FFmpegError(errno.EINVAL, "invalid")
+        threading.Thread(target=lambda: answers.put(refusals.explained(error, stream)), daemon=True).start()
+        assert refusals.MAY_SEND_ON in str(answers.get(timeout=PATIENCE_S / 4))
 
 
 def test_a_camera_that_lets_nobody_in_is_asked_no_more(password: Path) -> None:
@@ -138,7 +191,49 @@ def test_whatever_is_answered_it_is_no_refusal_or_a_line(answer: str) -> None:
     assert "\n" not in refused("DESCRIBE", answer)
 
 
-def test_a_login_in_the_address_it_sends_us_on_to_is_not_shown() -> None:
-    answer = "RTSP/1.0 302 Moved\r\nLocation: rtsp://admin:s3cret@10.0.0.9/live\r\n\r\n"
-    assert "rtsp://10.0.0.9/live" in refused("DESCRIBE", answer)
-    assert "s3cret" not in refused("DESCRIBE", answer)
+MARK = "S3CRET"
+LOGINS = {
+    "before the host": "rtsp://{user}:{password}@10.0.0.9/live",
+    "and an address behind it": "rtsp://{user}:{password}@10.0.0.9/live?back=rtsp://x/",
+    "and another @": "rtsp://{user}:{password}@10.0.0.9/live?mail=a@b#c@d",
+    "without a host": "rtsp:///{user}:{password}@",
+    "without a scheme": "{user}:{password}@10.0.0.9/live",
+    "in the scheme": "{user}:{password}://x@10.0.0.9/live",
+    "another scheme": "x:rtsp://{user}:{password}@[::1]:554/live",
+    "the @ coded": "rtsp://{user}:{password}%4010.0.0.9/live",
+    "asked for": "rtsp://10.0.0.9/live?user={user}&password={password}",
+    "in the path": "rtsp://10.0.0.9/user={user}&password={password}&channel=1.sdp",
+}
+ODD = st.text(st.characters(exclude_characters="\r\n"), max_size=20)
+
+
+@settings(max_examples=40)
+@given(ODD, ODD, ODD, st.booleans())
+@pytest.mark.parametrize("case", LOGINS)
+def test_no_login_in_an_address_that_a_camera_sends_us_on_to_is_shown(
+    case: str,
+    user: str,
+    before: str,
+    after: str,
+    is_secure: bool,  # noqa: FBT001 - pytest's
+) -> None:
+    place = LOGINS[case].format(user=user, password=f"{before}{MARK}{after}")
+    for answer in (f"RTSP/1.0 302 Moved\r\nLocation: {place}\r\n\r\n", f"RTSP/1.0 302 {place}\r\n\r\n"):
+        assert MARK not in refused("DESCRIBE", answer, is_secure=is_secure)
+    assert MARK not in without_login(place)
+
+
+PLAIN = {
+    "rtsp://admin:s3cret@10.0.0.9/live": "rtsp://10.0.0.9/live",
+    "rtsp://admin:s3@cret@10.0.0.9:8554/live": "rtsp://10.0.0.9:8554/live",
+    "rtsps://[fe80::1]:322/Streaming/Channels/101": "rtsps://[fe80::1]:322/Streaming/Channels/101",
+    "rtsp://shelf.example": "rtsp://shelf.example",
+    "rtsp://10.0.0.9/cam/realmonitor?channel=1&subtype=0": "rtsp://10.0.0.9/cam/realmonitor?...",
+    "rtsp://admin:s3/cret@10.0.0.9/live": HIDDEN,
+}
+
+
+def test_what_is_no_login_is_shown() -> None:
+    assert {address: without_login(address) for address in PLAIN} == PLAIN
+    said = refused("DESCRIBE", "RTSP/1.0 302 Moved\r\nLocation: rtsp://admin:s3cret@10.0.0.9/live\r\n\r\n")
+    assert said.endswith("302 Moved and sends us on to rtsp://10.0.0.9/live: if that is the camera, put it into url")

@@ -1,7 +1,6 @@
 """One policy for every camera with a certificate: checked by default, and nothing is said to one that is refused."""
 
 import contextlib
-import hashlib
 import logging
 import socket
 import ssl
@@ -9,17 +8,23 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from edge_agent.camera import tunnel
+from edge_agent.camera.decoding import StreamRequest
+from edge_agent.camera.tls import TlsPolicy
+from edge_agent.camera.tunnel import tunnelled
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
 from kardus.inference.part_decoded import whole_of
 from kardus.support.errors import ConfigError
 from tests.cameras import RtspCamera, jpeg
-from tests.https_server import HttpsServer, make_certificates, send
+from tests.https_server import HttpsServer, fingerprint, make_certificates, send
+from tests.patience import PATIENCE_S
 
 HOST = "127.0.0.1"
 KINDS = ("snapshot", "mjpeg", "rtsp")
@@ -29,14 +34,6 @@ def _section(kind: str, url: str, **trust: Any) -> CameraSection:
     location = {"id": "L", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]}
     source = {"type": kind, "url": url, "timeout_s": 10, **trust}
     return CameraSection.model_validate({"name": "c", "source": source, "locations": [location]})
-
-
-def _fingerprint(folder: Path) -> str:
-    """As openssl prints it."""
-    pem = (folder / "server.pem").read_text()
-    end = "-----END CERTIFICATE-----"
-    der = ssl.PEM_cert_to_DER_cert(pem[: pem.index(end) + len(end)])
-    return hashlib.sha256(der).digest().hex(":").upper()
 
 
 @contextlib.contextmanager
@@ -65,7 +62,7 @@ def _first(section: CameraSection, attempts: int = 1) -> Image.Image | str:
 
 TAKEN: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
     "its authority": (HOST, lambda folder: {"ca_file": str(folder / "ca.pem")}),
-    "its fingerprint, whatever its name": ("elsewhere.example", lambda folder: {"fingerprint": _fingerprint(folder)}),
+    "its fingerprint, whatever its name": ("elsewhere.example", lambda folder: {"fingerprint": fingerprint(folder)}),
     "anybody": ("elsewhere.example", lambda _: {"insecure": True}),
 }
 REFUSED: dict[str, tuple[str, Callable[[Path], dict[str, Any]], str]] = {
@@ -97,7 +94,7 @@ def test_a_certificate_that_is_not_trusted_is_refused_with_the_reason(tmp_path: 
 
 def test_a_fingerprint_that_is_not_the_one_is_told_with_the_one_that_is(tmp_path: Path) -> None:
     with _camera("snapshot", tmp_path) as (url, _):
-        assert _fingerprint(tmp_path).replace(":", "").lower() in str(
+        assert fingerprint(tmp_path).replace(":", "").lower() in str(
             _first(_section("snapshot", url, fingerprint="ab" * 32))
         )
 
@@ -137,6 +134,53 @@ def test_nonsense_is_refused(case: str) -> None:
         _section("snapshot", url, **trust)
 
 
+def test_what_is_tls_s_own_holds_up_nothing_that_is_sent(tmp_path: Path) -> None:
+    """Tickets of TLS 1.3 came before the camera was asked anything: it wasn't asked then until its time was over."""
+    ca_file, chain = make_certificates(tmp_path, HOST)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    greeted = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        with context.wrap_socket(listener.accept()[0], server_side=True) as camera:
+            greeted.set()  # its tickets are sent
+            camera.sendall(camera.recv(100).upper())
+
+    with socket.create_server((HOST, 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        url = f"rtsps://{HOST}:{listener.getsockname()[1]}/x"
+        stream = StreamRequest(url, "rtsp", timeout_s=PATIENCE_S / 8, tls=TlsPolicy(str(ca_file)))
+        with tunnelled(stream) as address:
+            assert greeted.wait(PATIENCE_S)
+            parts = urlsplit(address)
+            with socket.create_connection((parts.hostname, parts.port), PATIENCE_S) as here:
+                here.sendall(b"well?")
+                assert here.recv(100) == b"WELL?"
+
+
+def test_a_tunnel_whose_camera_is_closed_meanwhile_ends_without_a_word() -> None:
+    with socket.create_server((HOST, 0)) as listener, socket.create_connection(listener.getsockname()) as here:
+        camera = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(
+            socket.socket(), do_handshake_on_connect=False, server_hostname=HOST
+        )
+        camera.close()
+        tunnel._serve(listener, camera)  # it has another thread, whose end would be a traceback
+        assert here.recv(1) == b""
+
+
+def test_a_login_in_the_plain_address_it_sends_us_on_to_is_not_shown(tmp_path: Path) -> None:
+    def answer(handler: Any) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "http://admin:s3cret@127.0.0.1:9/x.jpg?password=s3cret")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with HttpsServer(tmp_path, answer) as server:
+        refused = str(_first(_section("snapshot", server.url, ca_file=str(server.ca_file))))
+    assert "it sends us on to http://127.0.0.1:9/x.jpg?..., where" in refused
+    assert "s3cret" not in refused
+
+
 def test_a_camera_that_sends_us_on_to_a_plain_address_is_not_followed(tmp_path: Path) -> None:
     def answer(handler: Any) -> None:
         handler.send_response(302)
@@ -156,7 +200,7 @@ def test_an_old_weak_camera_is_taken_where_nothing_is_checked(tmp_path: Path) ->
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
         assert isinstance(_first(_section("snapshot", server.url, insecure=True)), Image.Image)
-        assert isinstance(_first(_section("snapshot", server.url, fingerprint=_fingerprint(tmp_path))), str)
+        assert isinstance(_first(_section("snapshot", server.url, fingerprint=fingerprint(tmp_path))), str)
 
 
 OLD_TLS: dict[str, Callable[[socket.socket], None]] = {
