@@ -142,10 +142,8 @@ class Agent:
                 stops.callback(close)
             acknowledged = self._delivery.acknowledged
             self._session.start(Handlers(self._on_connect, router.route, acknowledged, self._on_connection_lost))
-            stops.callback(lambda: self._session.stop(self._writer.offline("stopped", datetime.now(UTC))))
+            stops.callback(self._delivery.finish, lambda: self._writer.offline("stopped", datetime.now(UTC)))
             self._delivery.start()
-            stops.callback(self._delivery.stop)
-            stops.callback(self._delivery.drain)
             stops.callback(self._recording.stop)
             stops.callback(self._chores.stop)
             for part in (self._monitor, self._codes):

@@ -1,5 +1,6 @@
 """Delivery: sends what is in the outbox to the broker, and deletes it once the broker, or the WMS, has stored it."""
 
+import contextlib
 import logging
 import queue
 import threading
@@ -75,8 +76,10 @@ class _Flight:
         return {s.id for s in self.ready} | {s.id for s, _ in self.out.values()} | set(self.done) | self.held
 
 
-LAST_S = 2.0
-"""How long a clean stop waits for what is still in the outbox."""
+LAST_S = 1.5
+"""How long a clean stop waits for what is still in the outbox ..."""
+ENDING_S = 2.0
+"""... and for the broker in all: whatever it does, an agent ends within 3 s, and it has other parts to stop."""
 
 
 class Delivery(Worker):
@@ -146,6 +149,18 @@ class Delivery(Worker):
         self._stopping.set()
         self._wake.set()
         super().stop(timeout_s)
+
+    def finish(self, farewell: Callable[[], tuple[str, bytes]]) -> None:
+        """Deliver what is left, say a last retained message, and disconnect: within ENDING_S, and little more.
+
+        Args:
+            farewell: gives topic and payload of the last message; called when it is its turn.
+        """
+        until_s = time.monotonic() + ENDING_S
+        with contextlib.ExitStack() as stops:  # each is called, even if another fails
+            stops.callback(lambda: self._session.stop(farewell(), until_s - time.monotonic()))
+            stops.callback(self.stop)
+            self.drain()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -33,14 +33,17 @@ from kardus.mqtt.tls import FileStamps, explain
 MAX_IN_FLIGHT = 20
 CONNECT_TIMEOUT_S = 5.0
 """For the TCP connection, and again for the broker's answer."""
-FAREWELL_S = 2.0
+ASKS_S = 0.02
+"""How often paho is asked whether the broker has answered."""
+SENT_S = 0.2
+"""So long a farewell is let to be sent, however late it is."""
 WILL_DELAY_S = 5
 """How long the broker (MQTT 5) holds the will back: a link that comes back within it was never `offline`."""
 NEVER_SUBSCRIBED = "kardus/question"
 """To take this subscription back is nothing but a question whether the broker still answers."""
 _UNSUPPORTED_VERSION = 132
 NO_SOCKET = "no socket left on this machine"
-_NO_SOCKET = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_NO_SOCKET = {errno.EADDRINUSE, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 Subscription = tuple[str, int]
 """Topic filter and QoS."""
 
@@ -223,33 +226,33 @@ class Connection:
         self._last = info
         return PublishToken(self.number, info.mid)
 
-    def say_farewell(self, topic: str, payload: bytes) -> None:
-        """Publish a last retained message, and wait a moment until the broker has it."""
-        info = self._publish(topic, payload, retain=True)
-        if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            info.wait_for_publish(FAREWELL_S)
-
     def give_up(self) -> None:
         """Count it as lost, whatever its socket does; `close` follows from the session's thread."""
         self.ended.set()
         self._changed()
 
-    def close(self) -> None:
+    def close(self, within_s: float) -> None:
         """Disconnect, cleanly where the broker still listens; free the socket and the thread.
 
         The broker answers what was published before: to a closed socket it can't, and drops what it hasn't read yet.
+        It is waited for at most so many seconds, and SENT_S more.
         """
-        until_s = time.monotonic() + FAREWELL_S
-        if self._last is not None and self.accepted:
-            with contextlib.suppress(RuntimeError):  # it was lost meanwhile
-                self._last.wait_for_publish(FAREWELL_S)
+        until_s = time.monotonic() + within_s
+        last = self._last
+        if last is not None and self.was_accepted:
+            self._await(last.is_published, until_s)
         if self._client.disconnect() == MQTTErrorCode.MQTT_ERR_SUCCESS and self._is_open:
-            self.ended.wait(max(FAREWELL_S / 10, until_s - time.monotonic()))
+            self._await(self.ended.is_set, max(until_s, time.monotonic() + SENT_S))
         left = self._client.socket()
         if isinstance(left, socket.socket):
             with contextlib.suppress(OSError):
                 left.shutdown(socket.SHUT_RDWR)  # a broker that hangs would keep paho's thread until the keepalive
         self._client.loop_stop()
+
+    def _await(self, condition: Callable[[], bool], until_s: float) -> None:
+        """Wait until it holds, the connection is over, or it is so late (monotonic): paho's own waits see no loss."""
+        while not (condition() or self.is_over) and time.monotonic() < until_s:
+            self.ended.wait(ASKS_S)
 
     def _session_options(self) -> dict[str, Any]:
         """What CONNECT says of the session: in 3.1.1 the client was made with it."""

@@ -5,6 +5,7 @@ refused the connection is not being connected.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,10 @@ SHORT_S = 10.0
 """A connection that has lasted less since the broker accepted it counts as a failure ..."""
 SUSPICIOUS = 3
 """... and after so many in a row, another client of the same id is suspected to take it over each time."""
+FAREWELL_S = 2.0
+"""How long a broker is waited for at a connection's end: for its answers to what was published, the last words too."""
+LEFT_S = 0.5
+"""And so long the session's thread; then it is left to itself."""
 ASKS_S = 0.1
 """How often somebody who waits for the connection is asked whether he has given up."""
 log = logging.getLogger("kardus.mqtt")
@@ -63,6 +68,8 @@ class MqttSession:
         self.online = threading.Event()
         """Set while the broker has the connection: to be asked, or waited for."""
         self._thread: threading.Thread | None = None
+        self._until_s = math.inf
+        """The monotonic time until which the broker is waited for, once the session is stopped."""
         self._unsettled = True
         """Whether no connection has been accepted yet, so that it is open which version the broker speaks."""
         self._silences = 0
@@ -163,23 +170,31 @@ class MqttSession:
         if live is not None and live.number == connection:
             live.give_up()
 
-    def stop(self, farewell: tuple[str, bytes] | None = None) -> None:
-        """Disconnect cleanly, after a last retained message (topic and payload). May be called twice."""
+    def stop(self, farewell: tuple[str, bytes] | None = None, within_s: float | None = None) -> None:
+        """Disconnect cleanly, after a last retained message (topic and payload). May be called twice.
+
+        Args:
+            farewell: the last message.
+            within_s: how long the broker is waited for, in seconds; by default FAREWELL_S. A connection that is still
+                being made, to a host that doesn't answer, is left to itself: it ends once it is made or fails.
+        """
+        limit_s = FAREWELL_S if within_s is None else max(0.0, within_s)
         live = self._live
         if farewell and live is not None and live.accepted and not self._stopping:
-            live.say_farewell(*farewell)
+            live.publish(*farewell, retain=True)
+        self._until_s = min(self._until_s, time.monotonic() + limit_s)
         self._stopping = True
         self._notify()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(limit_s + LEFT_S)
 
     def _keep_connected(self, handlers: Handlers) -> None:
         """Connect, serve until the connection is lost, wait a random while (full jitter), and again."""
         while not (self._stopping or self.taken_over or self.lacks_sharing):
             connection = self._connect(handlers)
-            lasted = connection is not None and self._serve(connection, handlers)
+            lasted = connection is not None and not self._stopping and self._serve(connection, handlers)
             if connection is not None:
-                connection.close()
+                self._close(connection)
             else:
                 self.cut_short = 0
             self.failures = 0 if lasted else self.failures + 1
@@ -203,7 +218,7 @@ class MqttSession:
             problem = self._open(connection)
             if not problem and connection.was_accepted:
                 return connection
-            connection.close()
+            self._close(connection)
             if self._stopping:
                 break
             changed = self._change_version(connection)
@@ -211,6 +226,9 @@ class MqttSession:
             if not changed:
                 break
         return None
+
+    def _close(self, connection: Connection) -> None:
+        connection.close(min(FAREWELL_S, max(0.0, self._until_s - time.monotonic())))
 
     def _open(self, connection: Connection) -> str:
         """Connect and wait for the broker's answer; why it doesn't accept."""

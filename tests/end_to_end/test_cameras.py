@@ -22,6 +22,7 @@ from tests.brokers import Mosquitto
 from tests.cameras import HttpCamera, RtspCamera, fuzzed, silent
 from tests.dripping import DrippingServer, drips_body, drips_headers, says_nothing
 from tests.edge_agent.racks import STOCK, blurred, noisy, nudged, still
+from tests.kardus.mqtt.scripted_broker import PUBLISH, ScriptedBroker, acknowledging_nothing
 from tests.patience import PATIENCE_S, stretched, within
 from tests.proxies import damaging_link
 from tests.wms_side import WmsSide
@@ -182,6 +183,26 @@ def test_an_agent_whose_broker_says_nothing_ends_within_three_seconds(tmp_path: 
         connection, _ = broker.accept()
         with connection, within(3):
             assert agent.terminate()[0] == 0
+
+
+def test_an_agent_whose_broker_acknowledges_nothing_ends_within_three_seconds(tmp_path: Path) -> None:
+    published = threading.Event()
+
+    def answer(kind: int, body: bytes) -> bytes:
+        if kind == PUBLISH:
+            published.set()
+        return acknowledging_nothing(kind, body)
+
+    grey_frame(tmp_path / "rack.png")
+    with ScriptedBroker(answer) as broker:
+        source = 'type = "file", path = "rack.png"'
+        agent = AgentProcess(write_config(tmp_path, broker.port, DEMO_BUNDLE, KEY, source))
+        agent.start()
+        assert published.wait(PATIENCE_S)
+        with within(3):
+            code, log = agent.terminate()
+    assert code == 0
+    assert "messages stay in the outbox until the next start" in log
 
 
 def _more_cameras(config: Path, **sources: str) -> None:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from edge_agent.camera.heads import _Chunks
 from tests.cameras import PASSWORD, USER, HttpCamera, chart_jpeg, digest, jpeg
-from tests.edge_agent.camera.snapshots import ask, send_raw
+from tests.edge_agent.camera.snapshots import LONG_S, ask, send_raw
 from tests.edge_agent.camera.test_multipart import OTHERS
+from tests.patience import stretched
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -104,9 +105,9 @@ def test_a_picture_in_chunks_only_by_its_head_need_not_wait_for_the_camera_to_ha
         handler.wfile.write(CHUNKED + _bmp(200, (320, 240)))
         handler.camera.stopping.wait()
 
-    with HttpCamera(answer) as camera:
-        (given,) = ask(camera, timeout_s=1)
-    assert isinstance(given, Image.Image), given
+    with HttpCamera(answer) as camera:  # a machine that hasn't read it within a second has in the longest time
+        looks = (ask(camera, timeout_s=timeout_s)[0] for timeout_s in (1, LONG_S))
+        assert any(isinstance(given, Image.Image) for given in looks)
 
 
 def test_one_that_is_packed_is_read_as_far_as_it_came() -> None:
@@ -134,7 +135,7 @@ def test_a_camera_that_waits_behind_a_whole_picture_is_asked_to_hang_up_from_the
         handler.close_connection = True
 
     with HttpCamera(answer) as camera:
-        given = ask(camera, 3, timeout_s=2)
+        given = ask(camera, 3, timeout_s=min(LONG_S, stretched(2)))
     assert all(isinstance(picture, Image.Image) for picture in given), given
     assert [request.get("Connection") for request in camera.requests] == ["keep-alive", "close", "close"]
 

@@ -26,6 +26,16 @@ def suback(body: bytes, *reasons: int) -> bytes:
     return packet(0x90, body[:2] + b"\x00" + bytes(reasons))
 
 
+def acknowledging_nothing(kind: int, body: bytes) -> bytes:
+    """Takes a client and all its subscriptions, and acknowledges no message of its."""
+    if kind == SUBSCRIBE:
+        filters, place = 0, 3 + body[2]
+        while place < len(body):
+            filters, place = filters + 1, place + 3 + int.from_bytes(body[place : place + 2], "big")
+        return suback(body, *[1] * filters)
+    return {CONNECT: connack(), PINGREQ: packet(0xD0, b"")}.get(kind, b"")
+
+
 def packet(head: int, body: bytes) -> bytes:
     """A packet of at most 127 bytes."""
     return bytes([head, len(body)]) + body

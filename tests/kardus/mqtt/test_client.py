@@ -1,6 +1,9 @@
 """A tool's session: what it waits for, and what it gives up at."""
 
+import errno
+import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -37,12 +40,26 @@ def test_a_connection_that_is_cut_off_before_the_subscription_is_answered_is_tri
         assert broker.connections == 1 + TRIES_MORE
 
 
-def test_where_it_is_cut_off_each_time_that_is_said_with_what_to_do() -> None:
+def test_where_it_is_cut_off_each_time_that_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kardus.mqtt.session.backoff_s", lambda failures: PATIENCE_S if failures > TRIES_MORE else 0.0)
     with _cutting_off(1000) as broker, pytest.raises(BrokerError) as caught:
         MqttClient(_settings(broker.port), [("a", 0)])
     assert "connection to the broker lost (no reason given): " in str(caught.value)
     assert str(caught.value).endswith("start it, or correct --host, --port and --username")
     assert broker.connections == 1 + TRIES_MORE
+
+
+def test_an_address_without_a_route_is_no_lack_of_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `::1` where there is no IPv6."""
+
+    def without_route(*_: object, **__: object) -> socket.socket:
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+
+    monkeypatch.setattr("socket.create_connection", without_route)
+    with pytest.raises(BrokerError) as caught:
+        MqttClient(_settings(1))
+    assert f"no broker there ([Errno {errno.EADDRNOTAVAIL}] " in str(caught.value)
+    assert str(caught.value).endswith("start it, or correct --host, --port and --username")
 
 
 _WITHOUT_FILES = """

@@ -11,14 +11,23 @@ from typing import Literal
 import pytest
 
 from kardus.mqtt.client import MqttClient
-from kardus.mqtt.connection import Handlers, Options, PublishToken
-from kardus.mqtt.session import MqttSession
+from kardus.mqtt.connection import ASKS_S, Handlers, Options, PublishToken
+from kardus.mqtt.session import FAREWELL_S, MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import ConfigError
 from simulator.demo.broker import free_port
 from tests.brokers import Amqtt, Mosquitto
-from tests.kardus.mqtt.scripted_broker import CONNECT, PUBLISH, SUBSCRIBE, ScriptedBroker, connack, packet, suback
-from tests.patience import PATIENCE_S, stretched
+from tests.kardus.mqtt.scripted_broker import (
+    CONNECT,
+    PUBLISH,
+    SUBSCRIBE,
+    ScriptedBroker,
+    acknowledging_nothing,
+    connack,
+    packet,
+    suback,
+)
+from tests.patience import PATIENCE_S, stretched, wait_until, within
 
 WAIT_S = PATIENCE_S
 Version = Literal["auto", "5", "3.1.1"]
@@ -148,8 +157,9 @@ def test_the_expected_stock_of_many_locations_arrives_whole(mosquitto: Mosquitto
     session.stop()
 
 
-def test_what_was_published_is_answered_before_the_end() -> None:
+def test_what_was_published_is_answered_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker drops what it hasn't read yet once its answer to something before that comes to a closed socket."""
+    monkeypatch.setattr("kardus.mqtt.session.FAREWELL_S", PATIENCE_S)
     answered = 0
 
     def answer(kind: int, body: bytes) -> bytes:
@@ -168,6 +178,54 @@ def test_what_was_published_is_answered_before_the_end() -> None:
             assert session.publish(connection, f"out/{number}", b"there", retain=True)
         session.stop()
         assert answered == 3
+
+
+@pytest.mark.parametrize("published", [0, 1])
+def test_a_broker_that_acknowledges_nothing_is_waited_for_once(published: int) -> None:
+    with ScriptedBroker(acknowledging_nothing) as broker:
+        session, probe = _session(broker.port, "5")
+        connection = probe.connections.get(timeout=WAIT_S)
+        for _ in range(published):
+            session.publish(connection, "out/y", b"there", retain=False)
+        with within(1.5 * FAREWELL_S):
+            session.stop(("out/farewell", b"goodbye"))
+
+
+def test_a_connection_that_is_lost_at_the_farewell_is_not_waited_for() -> None:
+    session: MqttSession
+
+    def answer(kind: int, body: bytes) -> bytes | None:
+        if kind != PUBLISH:
+            return acknowledging_nothing(kind, body)
+        wait_until(lambda: session._stopping)
+        threading.Event().wait(2 * ASKS_S)  # it's waited for by now
+        return None
+
+    with ScriptedBroker(answer) as broker:
+        session, probe = _session(broker.port, "5")
+        probe.connections.get(timeout=WAIT_S)
+        done = threading.Thread(target=session.stop, args=(("out/farewell", b"goodbye"), 2 * PATIENCE_S), daemon=True)
+        done.start()
+        done.join(PATIENCE_S)
+        assert not done.is_alive()
+
+
+def test_a_connection_that_is_still_being_made_holds_no_stop_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As to a host that answers nothing at all, or whose name nobody answers for."""
+    asked, given_up = threading.Event(), threading.Event()
+
+    def unanswered(*_: object, **__: object) -> socket.socket:
+        asked.set()
+        given_up.wait(PATIENCE_S)
+        raise TimeoutError
+
+    monkeypatch.setattr("socket.create_connection", unanswered)
+    session, _ = _session(1)
+    assert asked.wait(PATIENCE_S)
+    session.stop(within_s=0.0)
+    assert session.is_alive, "it was left to itself"
+    given_up.set()
+    wait_until(lambda: not session.is_alive)
 
 
 def test_stop_returns_promptly_while_no_broker_is_there() -> None:
