@@ -137,8 +137,7 @@ class Connection:
         self._settings, self._options, self._handlers = settings, options, handlers
         self._changed, self._clean_start, self._is_open = changed, clean_start, False
         self._network_thread: threading.Thread | None = None
-        self._last: paho.MQTTMessageInfo | None = None
-        """What was published last."""
+        self._last: paho.MQTTMessageInfo | None = None  # of what was published last
         self._client = self._new_client(client_id)
 
     @property

@@ -60,16 +60,15 @@ class MqttSession:
         settings.password()
         settings.context()
         self._settings, self._client_id, self._options = settings, client_id, options or Options()
-        self._subscriptions = list(subscriptions)
+        self._subscriptions, self._count = list(subscriptions), 0
         self._subscriber: Subscriber | None = None
         """Of the present connection, or the last one."""
-        self._changed, self._stopping, self._count = threading.Condition(), False, 0
+        self._changed, self._stopping = threading.Condition(), False
         self._live: Connection | None = None
         self.online = threading.Event()
         """Set while the broker has the connection: to be asked, or waited for."""
         self._thread: threading.Thread | None = None
-        self._until_s = math.inf
-        """The monotonic time until which the broker is waited for, once the session is stopped."""
+        self._until_s = math.inf  # monotonic: how long the broker is waited for, once the session is stopped
         self._unsettled = True
         """Whether no connection has been accepted yet, so that it is open which version the broker speaks."""
         self._silences = 0
@@ -83,8 +82,7 @@ class MqttSession:
         self.cut_short = 0
         """Connections in a row that lasted less, and were lost without a reason."""
         self.conflict = ""
-        """That another client uses this name, until a connection has lasted SHORT_S. The broker said so; or connections
-        were accepted and lost at once without a reason: not every broker gives it."""
+        """That another client uses this name: the broker says so, or cuts every connection off. Until one lasts."""
         self.taken_over = False
         """Whether the broker said that another client has taken the persistent session. The session has ended then."""
         self.lacks = ""
