@@ -130,7 +130,8 @@ class Feed(Worker):
                 log.exception("changes can't be told: those who follow begin anew")
                 self._place = None
                 self._end_all()
-            self._news.wait(self._stopping, soon=any(group.is_waiting for group in groups))
+            soon = self._place is None or any(group.is_waiting for group in groups)  # None: whoever comes waits for it
+            self._news.wait(self._stopping, soon=soon)
             self._stopping.wait(max(0.0, began_s + ROUND_S - time.monotonic()))
 
     def _round(self, groups: list[Group]) -> None:

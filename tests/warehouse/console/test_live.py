@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kardus.contract.verdicts import Verdict
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 from tests.publishers import Publisher
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.visiting import Browser
@@ -261,10 +261,19 @@ def test_an_audience_that_breaks_ends_its_streams_and_the_feed_goes_on(
     console = console_over(database)
     path = "/live?view=rack&of=A-01"
     with watching(console, (Role.VIEWER, path, "en")) as (watcher,):
+        waits: list[bool] = []
+
+        def wait(stopping: threading.Event, *, soon: bool) -> None:
+            waits.append(soon)
+            stopping.wait(0.1)
+
+        monkeypatch.setattr(console.feed._news, "wait", wait)
+        wait_until(lambda: waits[-2:] == [False, False])
         with monkeypatch.context() as broken:
             broken.setattr(live, "tile_html", lambda *_, **__: 1 / 0)
             write(database, box.event("A-01-1-01"))
             assert watcher.next() == {}
+            wait_until(lambda: True in waits)  # who comes again waits for it, and no longer than that
         again = Watcher(watcher._connection.port, Browser(console, Role.VIEWER), path)
         write(database, box.event("A-01-1-01", Verdict.EMPTY))
         assert "v-empty" in again.next()["data"]
