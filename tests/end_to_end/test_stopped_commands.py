@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Making:
     """A command that makes something."""
 
     words: tuple[str, ...]
-    """With {run}, {photos} and {out} for the places."""
+    """With {run}, {photos}, {portable} and {out} for the places."""
     made: str
     """What it makes, in {out}."""
     room: str
@@ -41,8 +41,8 @@ class Making:
 
 MAKINGS = {
     "build": Making(("kardus-export", "build", "{run}", "--out", "{out}/x.bundle"), "x.bundle", "256k"),
-    "build --precision int8": Making(
-        ("kardus-export", "build", "{run}", "--precision", "int8", "--out", "{out}/x.bundle"), "x.bundle", "128k"
+    "build --form portable": Making(
+        ("kardus-export", "build", "{run}", "--form", "portable", "--out", "{out}/x.bundle"), "x.bundle", "128k"
     ),
     "enroll": Making(
         ("kardus-export", "enroll", str(DEMO_BUNDLE), "{photos}", "--name", "new", "--out", "{out}/x.bundle"),
@@ -52,9 +52,7 @@ MAKINGS = {
     "retire": Making(
         ("kardus-export", "retire", str(DEMO_BUNDLE), "empty", "--out", "{out}/x.bundle"), "x.bundle", "512k"
     ),
-    "convert": Making(
-        ("kardus-export", "convert", str(DEMO_BUNDLE), "--to", "openvino", "--out", "{out}/x"), "x", "512k"
-    ),
+    "convert": Making(("kardus-export", "convert", "{portable}", "--to", "openvino", "--out", "{out}/x"), "x", "64k"),
 }
 
 
@@ -64,8 +62,16 @@ def new_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return min(class_folders(tmp_path_factory.mktemp("photos"), each=3).iterdir())
 
 
-def _filled(words: Sequence[str], **places: Path) -> list[str]:
-    named = [word.format(**places) if "{" in word else word for word in words]
+@pytest.fixture(scope="module")
+def given(run_folder: Path, new_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What the commands take, by name."""
+    portable = tmp_path_factory.mktemp("portable") / "p.bundle"
+    run_command("kardus-export", "build", run_folder, "--form", "portable", "--out", portable)
+    return {"run": run_folder, "photos": new_photos, "portable": portable}
+
+
+def _filled(words: Sequence[str], given: Mapping[str, Path], out: Path) -> list[str]:
+    named = [word.format(**given, out=out) if "{" in word else word for word in words]
     return [str(BIN / named[0]), *named[1:]]
 
 
@@ -76,18 +82,18 @@ def _environment() -> dict[str, str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("name", MAKINGS)
 def test_stopped_at_any_moment_it_has_made_the_whole_or_nothing(
-    tmp_path: Path, run_folder: Path, new_photos: Path, name: str, number: signal.Signals
+    tmp_path: Path, given: Mapping[str, Path], name: str, number: signal.Signals
 ) -> None:
     making, drawn = MAKINGS[name], random.Random(f"{name} {number}")
     began = time.monotonic()
     (tmp_path / "whole").mkdir()
-    run_command(*_filled(making.words, run=run_folder, photos=new_photos, out=tmp_path / "whole"))
+    run_command(*_filled(making.words, given, tmp_path / "whole"))
     takes_s = time.monotonic() - began
     codes = set()
     for part in range(MOMENTS):
         out = tmp_path / str(part)
         out.mkdir()
-        words = _filled(making.words, run=run_folder, photos=new_photos, out=out)
+        words = _filled(making.words, given, out)
         with subprocess.Popen(
             words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=_environment()
         ) as process:
@@ -108,12 +114,10 @@ def test_stopped_at_any_moment_it_has_made_the_whole_or_nothing(
 
 @pytest.mark.root
 @pytest.mark.parametrize("name", MAKINGS)
-def test_on_a_full_disk_nothing_half_written_stays(
-    tmp_path: Path, run_folder: Path, new_photos: Path, name: str
-) -> None:
+def test_on_a_full_disk_nothing_half_written_stays(tmp_path: Path, given: Mapping[str, Path], name: str) -> None:
     making = MAKINGS[name]
     with memory_disk(tmp_path / "disk", making.room) as disk:
-        words = _filled(making.words, run=run_folder, photos=new_photos, out=disk)
+        words = _filled(making.words, given, disk)
         done = subprocess.run(
             words, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=_environment()
         )
