@@ -24,7 +24,6 @@ from tests.train.making import class_folders
 BIN = Path(sys.executable).parent
 MOMENTS = 8
 """Of each command and signal, spread over the time that it takes, at random within each part."""
-pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("name", MAKINGS)
 def test_stopped_at_any_moment_it_has_made_the_whole_or_nothing(
@@ -112,6 +112,7 @@ def test_stopped_at_any_moment_it_has_made_the_whole_or_nothing(
     assert codes & {128 + number, -number}, "no moment was within the command's work"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize("name", MAKINGS)
 def test_on_a_full_disk_nothing_half_written_stays(tmp_path: Path, given: Mapping[str, Path], name: str) -> None:
