@@ -58,8 +58,8 @@ class Size:
 
 SIZES: dict[Scale, Size] = {
     "smoke": Size((LIGHT,), 1, 2, 2, 1, 1),
-    "bench": Size(("resnet18-int8", "resnet50-rmcsam-int8"), 3, 60, 12, 12),
-    "full": Size(("resnet18-int8", "resnet50-rmcsam-int8", "resnet50-rmcsam-fp32"), 6, 240, 60, 60),
+    "bench": Size(("resnet18-int8", "light-int8", "resnet50-rmcsam-int8"), 5, 40, 12, 12),
+    "full": Size(("resnet18-int8", "light-int8", "resnet50-rmcsam-int8", "resnet50-rmcsam-fp32"), 10, 240, 60, 60),
 }
 
 

@@ -63,7 +63,7 @@ class Size:
 
 SIZES: dict[Scale, Size] = {
     "smoke": Size((LIGHT,), 1, 0.2),
-    "bench": Size((LIGHT, "resnet18-int8", PROMISED, "resnet50-rmcsam-fp32"), 3, 3),
+    "bench": Size((LIGHT, "resnet18-int8", PROMISED, "resnet50-rmcsam-fp32"), 10, 3),
     "full": Size((LIGHT, "resnet18-int8", PROMISED, "resnet50-rmcsam-fp32"), 12, 60),
 }
 

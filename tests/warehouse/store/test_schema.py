@@ -54,7 +54,7 @@ class Connection(sqlite3.Connection):
         return super().cursor(Cursor)
 connect = sqlite3.connect
 sqlite3.connect = lambda *words, **more: connect(*words, factory=Connection, **more)
-for moment in range(1, 100):
+for moment in range(1, 100, int(sys.argv[3])):
     shutil.copy(original, path)
     Cursor.left = moment
     if (child := os.fork()) == 0:
@@ -129,11 +129,12 @@ def test_the_service_manager_is_told_what_takes_so_long(tmp_path: Path, monkeypa
     ]
 
 
-def test_killed_at_any_moment_of_the_change_it_is_the_former_file_or_the_new_one(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED, str(FORMER), str(tmp_path / "k.sqlite")]
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_at_any_moment_of_the_change_it_is_the_former_file_or_the_new_one(tmp_path: Path, step: int) -> None:
+    command = [sys.executable, "-c", KILLED, str(FORMER), str(tmp_path / "k.sqlite"), str(step)]
     done = subprocess.run(command, check=True, timeout=PATIENCE_S, stdout=subprocess.PIPE, text=True)
     contents = done.stdout.split()
-    assert len(contents) > sum(map(len, MIGRATIONS[1:]))
+    assert step * len(contents) > sum(map(len, MIGRATIONS[1:]))
     assert len(set(contents)) == 1
 
 
