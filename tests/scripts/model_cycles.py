@@ -7,10 +7,10 @@ time. Prints medians, and the median of the rounds' ratios to the last model's c
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.agent import AskedAgent
@@ -26,9 +26,8 @@ def main(models: Sequence[str], rounds: int) -> None:
     """Print a Markdown table."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         agents = {model: _agent(stack, Path(name) / model, model) for model in models}
-        times = in_turn(
-            {model: lambda a=agent: a.look_acknowledged(LOCATIONS) for model, agent in agents.items()}, rounds
-        )
+        works = {model: partial(agent.look_acknowledged, LOCATIONS) for model, agent in agents.items()}
+        times = in_turn(works, rounds)
     print(f"| model | a cycle of {LOCATIONS} locations | by {models[-1]}'s | n |\n|---|---|---|---|")
     for model, seconds in times.items():
         cycle, beside = median([1000 * s for s in seconds]), ratio(seconds, times[models[-1]])
@@ -55,4 +54,4 @@ if __name__ == "__main__":
     parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
-    sys.exit(main(options.models, options.rounds))
+    main(options.models, options.rounds)
