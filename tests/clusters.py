@@ -47,6 +47,7 @@ class Cluster:
         self._settings = ["unix_socket_directories=" + str(self.folder), f"port={self.port}", *settings]
         self._settings += () if durable else _FAST
         self._process: subprocess.Popen[bytes] | None = None
+        self._administrator: psycopg.Connection[tuple[object, ...]] | None = None
         self._user = pwd.getpwnam("postgres").pw_uid if os.geteuid() == 0 else None
         if self._user is not None:
             os.chown(self.folder, self._user, -1)
@@ -70,6 +71,7 @@ class Cluster:
         """Another one that follows this one and only reads; it isn't started yet."""
         other = copy(self)
         other.folder, other.port, other._process = Path(mkdtemp(prefix="pg")), free_port(), None
+        other._administrator = None
         other.data = other.folder / "data"
         other._settings = [f"unix_socket_directories={other.folder}", f"port={other.port}", *_FAST]
         if self._user is not None:
@@ -97,9 +99,11 @@ class Cluster:
     def kill(self, number: signal.Signals = signal.SIGQUIT) -> None:
         """End it as a power cut would: nothing is written any more (`immediate shutdown`)."""
         if self._process is not None:
+            if self._administrator is not None:
+                self._administrator.close()
             self._process.send_signal(number)
             self._process.wait()
-            self._process = None
+            self._process = self._administrator = None
 
     def remove(self) -> None:
         """End it, and delete its folder."""
@@ -115,11 +119,20 @@ class Cluster:
         return f"postgresql://{user}@/{name}?host={self.folder}&port={self.port}"
 
     def execute(self, statement: str, name: str = "postgres") -> list[tuple[object, ...]]:
-        """One statement, as the administrator."""
+        """One statement, as the administrator; without a database's name by a connection that stays.
+
+        To begin one takes longer than most statements, and every test makes a database and deletes it.
+        """
+        if name != "postgres":
+            with self._connected(name) as connection:
+                return _rows(connection, statement)
+        if self._administrator is None or self._administrator.closed:
+            self._administrator = self._connected(name)
+        return _rows(self._administrator, statement)
+
+    def _connected(self, name: str) -> psycopg.Connection[tuple[object, ...]]:
         words = f"host={self.folder} port={self.port} user={ADMIN} dbname={name}"
-        with psycopg.connect(words, autocommit=True) as connection:
-            done = connection.execute(statement.encode())
-            return done.fetchall() if done.description else []
+        return psycopg.connect(words, autocommit=True)
 
     def make_database(self, template: str = "") -> str:
         """A new database; its name. Copied as files, a template costs a quarter of what it does through the log."""
@@ -131,6 +144,11 @@ class Cluster:
         """Delete it, whoever uses it: hundreds of them would be written to the disk, and be deleted at the very end."""
         with contextlib.suppress(psycopg.OperationalError):  # a server that is gone has none
             self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _rows(connection: psycopg.Connection[tuple[object, ...]], statement: str) -> list[tuple[object, ...]]:
+    done = connection.execute(statement.encode())
+    return done.fetchall() if done.description else []
 
 
 @contextlib.contextmanager
