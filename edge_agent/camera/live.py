@@ -29,7 +29,7 @@ from edge_agent.camera.tunnel import tunnelled
 from edge_agent.camera.video import checked, decode_packet, in_time, opened, seen_frame
 
 FRESH_S = 1.0
-"""A key frame that waits to be asked for is given up to this age: nothing has moved since, or rest would have ended."""
+"""Where nothing but key frames is looked into, one that waits to be asked for is given up to this age."""
 KEPT_BYTES = 32_000_000
 """With more to catch up with, it is better to decode as it comes."""
 
@@ -119,8 +119,8 @@ class LiveDecoder:
         """What is there to be given; it counts as given."""
         if self._newest is None and self._key is not None:
             (packet, came_s), self._key = self._key, None
-            if self._clock() - came_s <= FRESH_S or not self._is_resting:
-                self._decode_alone(packet)
+            if self._stream.decoded == "auto" or self._clock() - came_s <= FRESH_S:
+                self._decode_alone(packet)  # however old: if anything had moved since, rest would have ended
         found, self._newest = self._newest, None
         return found
 
@@ -142,6 +142,7 @@ class LiveDecoder:
             self._catch_up(packet.stream)
         elif is_enough and packet.is_keyframe:
             self._is_resting, self._key = True, (packet, came_s)
+            self._newest = None  # it is older, and would have the key frame wait until the next but one request
         elif not self._is_resting:
             self._decode(packet)
 

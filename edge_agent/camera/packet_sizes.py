@@ -35,7 +35,7 @@ TELLING = 0.25
 RESTS_AFTER_S = 2.0
 """How long after the last movement it counts as rest."""
 OTHER_LEVEL_S = 20.0
-"""When sizes stray for so long and the agent sees nothing, it is another noise: night, another gain or rate."""
+"""When sizes stray for so long, all the time or in every course, and the agent sees nothing, it is another noise."""
 _TO_SIGMA = 1.4826
 
 
@@ -145,6 +145,7 @@ class PacketSizes:
         if self._is_quiet and self._course:
             self._courses.append(self._course)
             self._quiet = learn(self._courses)
+            self._unexplained_since = None
         self._course, self._is_quiet = [], True
 
     def take(self, size: int, at_s: float, *, is_calm: bool) -> None:
@@ -178,10 +179,15 @@ class PacketSizes:
         return outside >= OUTSIDE or is_together
 
     def _weigh_level(self, at_s: float, *, is_calm: bool) -> None:
-        """Sizes that stray while nothing is seen to move are of another noise."""
-        if not (is_calm and self.is_moving(at_s)):
+        """Sizes that stray while nothing is seen to move are of another noise: night, another gain, rate or course.
+
+        They may stray at the same place of every course alone, where the first ones that were learnt were unlike all
+        later ones: an encoder takes a while to find its rate. So only a course that was quiet to its end explains them.
+        """
+        if not is_calm:
             self._unexplained_since = None
-        elif self._unexplained_since is None:
-            self._unexplained_since = at_s
-        elif at_s - self._unexplained_since >= OTHER_LEVEL_S:
-            self.forget()
+        elif self.is_moving(at_s):
+            if self._unexplained_since is None:
+                self._unexplained_since = at_s
+            elif at_s - self._unexplained_since >= OTHER_LEVEL_S:
+                self.forget()

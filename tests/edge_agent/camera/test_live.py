@@ -104,13 +104,13 @@ class Looks:
     shown: list[tuple[float, float]] = field(default_factory=list)
     """When it asked, and of when the picture is."""
 
-    def play(self, path: Path, attention: Attention = "rest") -> "Looks":
-        """Take the packets in their own time; each picture is asked for as soon as there may be one."""
+    def play(self, path: Path, attention: Attention = "rest", interval: int = 1) -> "Looks":
+        """Take the packets in their own time; a picture is asked for after so many of them, where there may be one."""
         with av.open(str(path)) as container:
-            for packet in container.demux(container.streams.video[0]):
+            for number, packet in enumerate(container.demux(container.streams.video[0])):
                 self.now_s += 1 / RATE
                 self.every.take_packet(packet)
-                if packet.size:
+                if packet.size and number % interval == 0:
                     self._look(attention)
         return self
 
@@ -127,6 +127,15 @@ class Looks:
 def _looks(decoded: str = "auto") -> Looks:
     looks = Looks(LiveDecoder(StreamRequest("", decoded=decoded), lambda: looks.now_s))  # type: ignore[arg-type]
     return looks
+
+
+@pytest.mark.parametrize("interval_s", [0.6, 1.0, 1.2, 1.8])
+def test_no_key_frame_is_passed_over_however_late_it_is_asked_for(tmp_path: Path, interval_s: float) -> None:
+    """What came a moment after a request was a second old at the next one: it was dropped, and what it showed first."""
+    looks = _looks().play(_write(tmp_path / "x.mkv", SPARING["x264"]), interval=round(interval_s * RATE))
+    shown = [of for _, of in looks.between(0, MOVES_S)]
+    for key_s in range(2, int(MOVES_S) - 2, 2):
+        assert any(key_s <= of < key_s + 2 for of in shown), key_s
 
 
 @pytest.mark.parametrize("case", SPARING)

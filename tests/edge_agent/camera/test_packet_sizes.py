@@ -95,6 +95,21 @@ def test_another_noise_is_learnt_where_the_agent_sees_nothing_move(typical: int,
 
 @FEW
 @given(st.integers(200, 50_000), NOISE, SEEDS)
+def test_a_course_that_strays_at_the_same_place_each_time_is_learnt_too(typical: int, noise: float, seed: int) -> None:
+    """What was learnt while the encoder found its rate held all later courses for movement, for ever."""
+    camera = Camera(typical, noise, 100, seed)
+    camera.send(20)
+    for _ in range(12):
+        camera.send(3)
+        camera.send(0.6, times=2)
+        camera.send(0.4)
+    assert camera.is_enough()
+    camera.send(0.2, times=3)
+    assert not camera.is_enough()
+
+
+@FEW
+@given(st.integers(200, 50_000), NOISE, SEEDS)
 def test_what_moves_while_the_agent_sees_it_is_never_learnt(typical: int, noise: float, seed: int) -> None:
     camera = Camera(typical, noise, 25, seed)
     camera.send(30)
