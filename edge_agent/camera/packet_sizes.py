@@ -36,6 +36,8 @@ RESTS_AFTER_S = 2.0
 """How long after the last movement it counts as rest."""
 OTHER_LEVEL_S = 20.0
 """When sizes stray for so long, all the time or in every course, and the agent sees nothing, it is another noise."""
+KEY_SPREADS, KEY_AT_LEAST = 4.0, 0.01
+"""Where a key frame is so many robust standard deviations, and at least 1 %, off the one before, something moved."""
 _TO_SIGMA = 1.4826
 
 
@@ -130,6 +132,9 @@ class PacketSizes:
         self._strays: deque[float] = deque(maxlen=LAST)
         self._moved_s = float("-inf")
         self._unexplained_since: float | None = None
+        self._key: float | None = None
+        self._key_steps: deque[float] = deque(maxlen=COURSES)
+        """From key frame to key frame, with nothing but quiet between them."""
 
     @property
     def is_telling(self) -> bool:
@@ -140,13 +145,19 @@ class PacketSizes:
         """Whether something moves, or has until a moment ago."""
         return at_s - self._moved_s < RESTS_AFTER_S
 
-    def take_key(self) -> None:
-        """A key frame has come: another course begins."""
+    def take_key(self, size: int, at_s: float) -> None:
+        """A key frame has come, of so many bytes: another course begins.
+
+        What changes in just that picture is in no packet between; the key frame's own size tells it.
+        """
+        key = logarithm(size)
         if self._is_quiet and self._course:
             self._courses.append(self._course)
             self._quiet = learn(self._courses)
             self._unexplained_since = None
-        self._course, self._is_quiet = [], True
+            if self._key is not None:
+                self._take_step(key - self._key, at_s)
+        self._key, self._course, self._is_quiet = key, [], True
 
     def take(self, size: int, at_s: float, *, is_calm: bool) -> None:
         """A packet between key frames has come.
@@ -168,8 +179,19 @@ class PacketSizes:
         """What is quiet is learnt anew."""
         self._courses.clear()
         self._strays.clear()
+        self._key_steps.clear()
         self._quiet = self._unexplained_since = None
         self._moved_s, self._is_quiet = float("-inf"), False
+
+    def _take_step(self, step: float, at_s: float) -> None:
+        """All steps are kept: one that something moved in is no more than one of many."""
+        if len(self._key_steps) >= FEWEST and self.is_telling:
+            steps = np.array(self._key_steps)
+            middle = float(np.median(steps))
+            spread = _TO_SIGMA * float(np.median(np.abs(steps - middle)))
+            if abs(step - middle) > max(KEY_SPREADS * spread, KEY_AT_LEAST):
+                self._moved_s = at_s
+        self._key_steps.append(step)
 
     def _stray(self, quiet: Quiet) -> bool:
         """Whether the last packets leave the quiet course."""

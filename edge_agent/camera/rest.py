@@ -37,7 +37,7 @@ class Rest:
             if self._key_s is not None:
                 self._intervals.append(at_s - self._key_s)
             self._key_s = at_s
-            self.sizes.take_key()
+            self.sizes.take_key(size, at_s)
         else:
             self.sizes.take(size, at_s, is_calm=self.attention == "rest")
 

@@ -35,13 +35,17 @@ class Camera:
         """When the last packet came."""
         return self._number / RATE
 
-    def send(self, seconds: float, times: float = 1.0) -> None:
-        """Send, with sizes so many times as large as at rest."""
+    def send(self, seconds: float, times: float = 1.0, key_times: float = 1.0) -> None:
+        """Send, with sizes so many times as large as at rest; key frames are `key_times` as large."""
         for _ in range(round(seconds * RATE)):
             self._number += 1
             is_key = self._number % self._apart == 0
             noise = 1 + np.clip(self._rng.normal(), -2.5, 2.5) * self._noise
-            size = 10 * self._typical if is_key else max(20, round(self._typical * times * noise))
+            size = (
+                round(10 * self._typical * key_times * (1 + 0.001 * self._rng.normal()))
+                if is_key
+                else max(20, round(self._typical * times * noise))
+            )
             self.rest.take(size, self.now_s, is_key=is_key)
 
     def is_enough(self) -> bool:
@@ -121,6 +125,24 @@ def test_what_moves_while_the_agent_sees_it_is_never_learnt(typical: int, noise:
 
 
 @FEW
+@given(st.integers(2000, 50_000), st.floats(0, 0.05), st.sampled_from([0.9, 1.1]), SEEDS)
+def test_a_change_that_comes_with_a_key_frame_is_told_by_that_one_s_size(
+    typical: int, noise: float, times: float, seed: int
+) -> None:
+    """It is in no packet between two; the agent saw it a look later, and believed the sizes no more."""
+    camera = Camera(typical, noise, 50, seed)
+    camera.send(40)
+    assert camera.is_enough()
+    camera.send(2, key_times=times)
+    assert not camera.is_enough()
+    camera.rest.attend("moving", is_resting=False)
+    camera.send(1, key_times=times)
+    camera.rest.attend("rest", is_resting=False)
+    camera.send(RESTS_AFTER_S + 4, key_times=times)
+    assert camera.is_enough()
+
+
+@FEW
 @given(NOISE, SEEDS)
 def test_key_frames_that_are_seldom_are_not_enough(noise: float, seed: int) -> None:
     camera = Camera(5000, noise, round(RATE * (SELDOM_S + 1)), seed)
@@ -194,7 +216,7 @@ def test_whatever_comes_is_taken(packets: list[tuple[int, bool, bool]]) -> None:
     sizes = PacketSizes()
     for at_s, (size, is_key, is_calm) in enumerate(packets):
         if is_key:
-            sizes.take_key()
+            sizes.take_key(size, at_s)
         else:
             sizes.take(size, at_s, is_calm=is_calm)
         assert isinstance(sizes.is_telling, bool)
