@@ -5,19 +5,20 @@
     python -m tests.benchmarks --markdown [--out FOLDER]
 
 The second runs them in HEAD and in an earlier commit in turn, and prints ratios. The third writes what was measured
-last into docs/performance.md, between its two marks.
+last into docs/performance.md, between its two marks; what wasn't measured here stays as it is.
 """
 
 import argparse
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
 from kardus.support.files import write_whole
 from tests.benchmarks.against import compare
 from tests.benchmarks.networks import NETWORKS, bundle_of
-from tests.benchmarks.report import markdown
+from tests.benchmarks.report import tables
 from tests.benchmarks.scale import RESULTS, Scale
 
 NAMES = ("outbox", "cycle", "start", "at_rest", "growth", "fleet", "peers")
@@ -38,7 +39,7 @@ def main() -> int:
     if strange := set(options.names) - set(NAMES):
         parser.error(f"no benchmark '{min(strange)}': use {', '.join(NAMES)}")
     if options.markdown:
-        write_whole(PAGE, with_figures(PAGE.read_text(encoding="utf-8"), markdown(options.out, NAMES)).encode())
+        write_whole(PAGE, with_figures(PAGE.read_text(encoding="utf-8"), tables(options.out, NAMES)).encode())
         return 0
     if options.scale != "smoke":
         for name in NETWORKS:
@@ -48,11 +49,13 @@ def main() -> int:
     return max(_run(name, options.scale, options.out) for name in options.names or NAMES)
 
 
-def with_figures(page: str, tables: str) -> str:
-    """The page with these tables in the place of the former ones."""
+def with_figures(page: str, tables: Mapping[str, str]) -> str:
+    """The page with these tables, by benchmark, in the place of the former ones; the others stay as they are."""
     head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{tables}\n{END}{tail}"
+    former, _, tail = rest.partition(END)
+    found = {part.split(maxsplit=1)[0]: f"### {part.strip()}\n" for part in former.split("### ")[1:]} | dict(tables)
+    shown = [found[name] for name in NAMES if name in found]
+    return f"{head}{BEGIN}\n\n" + "\n".join(shown) + f"\n{END}{tail}"
 
 
 def _run(name: str, scale: Scale, out: Path) -> int:

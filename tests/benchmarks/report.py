@@ -110,19 +110,18 @@ def read_report(path: Path) -> tuple[Report, dict[str, Any]]:
     return Report(content["name"], content["scale"], figures, [], content["notes"]), content
 
 
-def markdown(folder: Path, names: Sequence[str]) -> str:
-    """The tables of the benchmarks that were run, for docs/performance.md."""
-    parts = []
-    for name in names:
-        path = folder / f"{name}.json"
-        if not path.exists():
-            continue
-        report, content = read_report(path)
-        parts += [f"### {name}", "", f"`make bench` ({report.scale}), {content['at']}, {content['machine']}", ""]
-        parts += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-        parts += ["| " + " | ".join(figure.cells) + " |" for figure in report.figures]
-        parts += ["", *(f"{note}\n" for note in report.notes)]
-    return "\n".join(parts).strip() + "\n"
+def tables(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """The tables of the benchmarks that were run, by their names, for docs/performance.md."""
+    return {name: _table(name, folder / f"{name}.json") for name in names if (folder / f"{name}.json").exists()}
+
+
+def _table(name: str, path: Path) -> str:
+    report, content = read_report(path)
+    lines = [f"### {name}", "", f"`make bench` ({report.scale}), {content['at']}, {content['machine']}", ""]
+    lines += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+    lines += ["| " + " | ".join(figure.cells) + " |" for figure in report.figures]
+    lines += ["", *(f"{note}\n" for note in report.notes)]
+    return "\n".join(lines).strip() + "\n"
 
 
 def machine() -> str:
