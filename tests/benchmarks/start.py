@@ -6,8 +6,7 @@
 runs from the start of the process until the WMS side has the first event. Memory is VmRSS after the looks that are
 named, and its peak (VmHWM). Python's imports and the model (read, checked, opened, and tried on its golden samples) are
 measured by themselves too; the rest is mostly three looks at 16 locations. The agent runs from `.venv-agent` where that
-is there (`make bench` makes it), as on a camera's box; the installed size is that environment's, of which the base
-dependencies are all.
+is there (`make bench` makes it); the installed size is that environment's: agent, warehouse's side and demo.
 """
 
 import json
@@ -99,7 +98,7 @@ def measure(scale: Scale, folder: Path) -> Report:
         report.add(f"{model}: resident memory, 16 locations", resident, "MB", "at most" if goal else None, goal)
         report.add(f"{model}: its peak", median([peak for _, _, peak in found]), "MB")
     if ENVIRONMENT.is_dir():
-        report.add_value("installed size of the agent alone", disk_mb(ENVIRONMENT), "MB", 1)
+        report.add_value("installed size of what `make demo` installs", disk_mb(ENVIRONMENT), "MB", 1)
     else:
         report.notes.append(f"{ENVIRONMENT} isn't there: the agent ran from the development environment.")
     return report
