@@ -132,7 +132,7 @@ class Cluster:
 
     def _connected(self, name: str) -> psycopg.Connection[tuple[object, ...]]:
         words = f"host={self.folder} port={self.port} user={ADMIN} dbname={name}"
-        return psycopg.connect(words, autocommit=True)
+        return psycopg.connect(words, autocommit=True, prepare_threshold=None)
 
     def make_database(self, template: str = "") -> str:
         """A new database; its name. Copied as files, a template costs a quarter of what it does through the log."""

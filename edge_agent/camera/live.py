@@ -21,7 +21,7 @@ from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.deinterlacing import Deinterlacer
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.refusals import explained
-from edge_agent.camera.rest import Rest
+from edge_agent.camera.rest import SELDOM_S, Rest
 from edge_agent.camera.seen import DecodedFrame, Orientation
 from edge_agent.camera.slices import VideoPacket, joined
 from edge_agent.camera.stream_time import StreamTime
@@ -29,7 +29,9 @@ from edge_agent.camera.tunnel import tunnelled
 from edge_agent.camera.video import checked, decode_packet, in_time, opened, seen_frame
 
 FRESH_S = 1.0
-"""Where nothing but key frames is looked into, one that waits to be asked for is given up to this age."""
+"""A key frame that waits to be asked for is given up to this age, whether sizes tell what moves after it or not, ..."""
+OLDEST_S = SELDOM_S
+"""... and where they tell, up to this one: had anything moved since, rest would have ended."""
 KEPT_BYTES = 32_000_000
 """With more to catch up with, it is better to decode as it comes."""
 
@@ -50,6 +52,8 @@ class LiveDecoder:
         self._since_key: list[VideoPacket] = []
         self._kept_bytes = 0
         self._end: str | None = None
+        self._packet_s = float("-inf")
+        """When the last packet came."""
         self._deinterlacer: Deinterlacer | None = None
         self._orientation = Orientation()
 
@@ -81,6 +85,7 @@ class LiveDecoder:
         with self._changed:
             if not packet.size:
                 return  # FFmpeg's mark of the end
+            self._packet_s = self._clock()
             is_alone = self._stream.decoded == "auto" and packet.stream.codec_context.codec.intra_only
             if is_alone and self._rest.are_keys_whole:
                 self._key = packet, self._clock()
@@ -104,6 +109,8 @@ class LiveDecoder:
         deadline = self._clock() + wait_s
         with self._changed:
             self._rest.attend(attention, is_resting=self._is_resting)
+            if attention != "rest" and self._is_resting and len(self._since_key) > 1:
+                self._catch_up(self._since_key[-1].stream)  # whoever wants more wants it of now
             while True:
                 found = self._waiting()
                 if found is not None:
@@ -117,12 +124,19 @@ class LiveDecoder:
 
     def _waiting(self) -> DecodedFrame | str | None:
         """What is there to be given; it counts as given."""
+        if self._end is not None and self._clock() - self._packet_s > FRESH_S:
+            self._newest = self._key = None  # of a camera that is gone: it shows nothing of now
         if self._newest is None and self._key is not None:
             (packet, came_s), self._key = self._key, None
-            if self._stream.decoded == "auto" or self._clock() - came_s <= FRESH_S:
-                self._decode_alone(packet)  # however old: if anything had moved since, rest would have ended
+            if not self._is_resting or self._clock() - came_s <= self._oldest_s:
+                self._decode_alone(packet)
         found, self._newest = self._newest, None
         return found
+
+    @property
+    def _oldest_s(self) -> float:
+        """Up to which age a key frame is given while all rests."""
+        return OLDEST_S if self._stream.decoded == "auto" and self._rest.is_told else FRESH_S
 
     def _take(self, packet: VideoPacket, came_s: float) -> None:
         at_s = self._time.of(packet, came_s)

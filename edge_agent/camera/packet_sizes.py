@@ -23,7 +23,9 @@ FEWEST = 3
 LAST = 8
 """So many packets are judged together, ..."""
 OUTSIDE, OF_LAST = 2, 6
-"""... and where so many of these stray far by themselves, sooner."""
+"""... and where so many of these stray by themselves, sooner."""
+FAR = 1.75
+"""One alone that strays so many times as far is a jump: what changes from one frame to the next is in one packet."""
 OUTER = 0.01
 """Share of the quiet strays at each end that is left to chance ..."""
 SPREADS, AT_LEAST = 3.0, 0.03
@@ -48,9 +50,10 @@ class Band:
     least: float
     most: float
 
-    def holds(self, stray: float) -> bool:
-        """Whether it lies within."""
-        return self.least <= stray <= self.most
+    def holds(self, stray: float, times: float = 1.0) -> bool:
+        """Whether it lies within, or within a band so many times as wide."""
+        middle, half = (self.most + self.least) / 2, (self.most - self.least) / 2
+        return abs(stray - middle) <= times * half
 
 
 def band_of(strays: Strays) -> Band:
@@ -130,7 +133,7 @@ class PacketSizes:
         self._is_quiet = False
         """Whether all of the present course was."""
         self._strays: deque[float] = deque(maxlen=LAST)
-        self._moved_s = float("-inf")
+        self._moved_s = self._jumped_s = float("-inf")
         self._unexplained_since: float | None = None
         self._key: float | None = None
         self._key_steps: deque[float] = deque(maxlen=COURSES)
@@ -144,6 +147,10 @@ class PacketSizes:
     def is_moving(self, at_s: float) -> bool:
         """Whether something moves, or has until a moment ago."""
         return at_s - self._moved_s < RESTS_AFTER_S
+
+    def has_jumped(self, at_s: float) -> bool:
+        """Whether a single packet has strayed far until a moment ago: by chance, or what one frame changed."""
+        return at_s - self._jumped_s < RESTS_AFTER_S
 
     def take_key(self, size: int, at_s: float) -> None:
         """A key frame has come, of so many bytes: another course begins.
@@ -172,6 +179,8 @@ class PacketSizes:
             self._strays.append(self._course[-1] - self._quiet.typical[len(self._course) - 1])
             if self._stray(self._quiet):
                 self._moved_s = at_s
+            if not self._quiet.single.holds(self._strays[-1], FAR):
+                self._jumped_s = at_s
         self._is_quiet &= is_calm and not self.is_moving(at_s)
         self._weigh_level(at_s, is_calm=is_calm)
 
@@ -184,12 +193,16 @@ class PacketSizes:
         self._moved_s, self._is_quiet = float("-inf"), False
 
     def _take_step(self, step: float, at_s: float) -> None:
-        """All steps are kept: one that something moved in is no more than one of many."""
+        """All steps are kept, and one beyond all others is not held against the next: something may have moved in it.
+
+        Where two were as far off, sizes change so by themselves: an encoder's every fifth key frame may be larger.
+        """
         if len(self._key_steps) >= FEWEST and self.is_telling:
             steps = np.array(self._key_steps)
             middle = float(np.median(steps))
-            spread = _TO_SIGMA * float(np.median(np.abs(steps - middle)))
-            if abs(step - middle) > max(KEY_SPREADS * spread, KEY_AT_LEAST):
+            strays = np.sort(np.abs(steps - middle))
+            spread = _TO_SIGMA * float(np.median(strays))
+            if abs(step - middle) > max(KEY_SPREADS * spread, KEY_AT_LEAST, float(strays[-2])):
                 self._moved_s = at_s
         self._key_steps.append(step)
 
@@ -213,3 +226,4 @@ class PacketSizes:
                 self._unexplained_since = at_s
             elif at_s - self._unexplained_since >= OTHER_LEVEL_S:
                 self.forget()
+                self._moved_s = at_s  # this once it may be more than another noise

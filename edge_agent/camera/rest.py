@@ -46,6 +46,11 @@ class Rest:
         """Whether each key frame has been a whole picture by itself."""
         return self._are_keys_whole
 
+    @property
+    def is_told(self) -> bool:
+        """Whether sizes tell that something moves, and have told all that the agent has seen."""
+        return self.sizes.is_telling and not self._is_missing
+
     def distrust_keys(self) -> None:
         """A key frame was no whole picture by itself (the encoder refreshes bit by bit, or fields are interlaced)."""
         self._are_keys_whole = False
@@ -57,5 +62,6 @@ class Rest:
         if self.attention != "rest" or self.sizes.is_moving(at_s):
             return False
         apart_s = max(*self._intervals, at_s - self._key_s)
-        is_telling = self.sizes.is_telling and not self._is_missing
-        return apart_s <= (SELDOM_S if is_telling else OFTEN_S)
+        if apart_s <= OFTEN_S:
+            return True
+        return apart_s <= SELDOM_S and self.is_told and not self.sizes.has_jumped(at_s)

@@ -18,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_agent.camera.decoding import Attention, StreamRequest
+from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.live import LiveDecoder
 from edge_agent.camera.packet_sizes import RESTS_AFTER_S
 from edge_agent.camera.seen import DecodedFrame
@@ -136,6 +137,37 @@ def test_no_key_frame_is_passed_over_however_late_it_is_asked_for(tmp_path: Path
     shown = [of for _, of in looks.between(0, MOVES_S)]
     for key_s in range(2, int(MOVES_S) - 2, 2):
         assert any(key_s <= of < key_s + 2 for of in shown), key_s
+
+
+def _played_until(looks: Looks, path: Path, until_s: float) -> None:
+    """A stream whose pictures are asked for until two seconds before then."""
+    with av.open(str(path)) as container:
+        for packet in container.demux(container.streams.video[0]):
+            if looks.now_s >= until_s:
+                return
+            looks.now_s += 1 / RATE
+            looks.every.take_packet(packet)
+            if looks.now_s < until_s - 2:
+                looks._look("rest")
+
+
+def test_who_wants_more_while_all_rests_is_given_a_picture_of_now(tmp_path: Path) -> None:
+    looks = _looks()
+    _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7)
+    assert looks.every._is_resting
+    found = looks.every.take("wanted", 0)
+    assert isinstance(found, DecodedFrame)
+    assert looks.now_s - float(found.frame.time or 0) < 0.1
+
+
+@pytest.mark.parametrize("decoded", ["auto", "all"])
+def test_of_a_camera_that_is_gone_no_old_picture_is_given_as_one_of_now(tmp_path: Path, decoded: str) -> None:
+    looks = _looks(decoded)
+    _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 2)
+    looks.every.end("it sends nothing")
+    looks.now_s += 600
+    with pytest.raises(StreamEndedError):
+        looks.every.take("rest", 0)
 
 
 @pytest.mark.parametrize("case", SPARING)

@@ -1,7 +1,7 @@
 """What packets' sizes tell: properties of drawn sizes."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.camera.packet_sizes import (
@@ -75,6 +75,17 @@ def test_noise_is_rest_and_what_moves_is_told_within_a_fifth_of_a_second(
 
 
 @FEW
+@given(st.integers(200, 50_000), st.floats(0, 0.03), SEEDS)
+def test_what_changes_from_one_frame_to_the_next_is_told_by_one_packet(typical: int, noise: float, seed: int) -> None:
+    """Where the next key frame is far; one that comes soon shows it by itself."""
+    camera = Camera(typical, noise, 100, seed)
+    camera.send(30)
+    assume(camera.is_enough())
+    camera.send(1 / RATE, times=4)
+    assert not camera.is_enough()
+
+
+@FEW
 @given(st.integers(2000, 50_000), NOISE, SEEDS)
 def test_sizes_that_shrink_are_told_too(typical: int, noise: float, seed: int) -> None:
     """A held rate leaves less for the noise; a lamp that goes out leaves less of it."""
@@ -140,6 +151,14 @@ def test_a_change_that_comes_with_a_key_frame_is_told_by_that_one_s_size(
     camera.rest.attend("rest", is_resting=False)
     camera.send(RESTS_AFTER_S + 4, key_times=times)
     assert camera.is_enough()
+
+
+def test_an_encoder_whose_every_fifth_key_frame_is_larger_comes_to_rest() -> None:
+    camera, rested = Camera(5000, 0.02, 25, 1), 0
+    for number in range(100):
+        camera.send(1, key_times=1.03 if number % 5 == 0 else 1.0)
+        rested += number >= 50 and camera.is_enough()
+    assert rested >= 40
 
 
 @FEW
