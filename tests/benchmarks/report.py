@@ -117,7 +117,7 @@ def tables(folder: Path, names: Sequence[str]) -> dict[str, str]:
 
 def _table(name: str, path: Path) -> str:
     report, content = read_report(path)
-    lines = [f"### {name}", "", f"`make bench` ({report.scale}), {content['at']}, {content['machine']}", ""]
+    lines = [f"### {name}", "", f"`make bench` ({report.scale}), {content['at']},", str(content["machine"]), ""]
     lines += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
     lines += ["| " + " | ".join(figure.cells) + " |" for figure in report.figures]
     lines += ["", *(f"{note}\n" for note in report.notes)]
