@@ -91,8 +91,10 @@ def test_a_full_disk_costs_nothing_and_stores_nothing_twice(cluster: Cluster) ->
     with memory_disk(cluster.folder / "small", "24m") as disk:
         if os.geteuid() == 0:
             os.chown(disk, pwd.getpwnam("postgres").pw_uid, -1)
-        cluster.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
-        cluster.execute("CREATE DATABASE filled TEMPLATE kardus_template TABLESPACE small STRATEGY file_copy")
+        # by connections that end: one that stays may keep a file of the disk open, which then can't be unmounted
+        cluster.execute(f"CREATE TABLESPACE small LOCATION '{disk}'", "template1")
+        filled = "CREATE DATABASE filled TEMPLATE kardus_template TABLESPACE small STRATEGY file_copy"
+        cluster.execute(filled, "template1")
         try:
             with open_database(cluster.url("filled"), make=False) as database:
                 writer = writer_of(database)
@@ -108,8 +110,8 @@ def test_a_full_disk_costs_nothing_and_stores_nothing_twice(cluster: Cluster) ->
                 assert [event.envelope.id for event in StoreReader(database).events(limit=4000)] == box.ids
             assert check_database(address_of(cluster.url("filled"))).problems == []
         finally:
-            cluster.execute("DROP DATABASE IF EXISTS filled WITH (FORCE)")
-            cluster.execute("DROP TABLESPACE small")
+            cluster.execute("DROP DATABASE IF EXISTS filled WITH (FORCE)", "template1")
+            cluster.execute("DROP TABLESPACE small", "template1")
 
 
 def _fill(path: Path) -> None:
