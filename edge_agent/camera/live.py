@@ -136,7 +136,7 @@ class LiveDecoder:
     @property
     def _oldest_s(self) -> float:
         """Up to which age a key frame is given while all rests."""
-        return OLDEST_S if self._stream.decoded == "auto" and self._rest.is_told else FRESH_S
+        return OLDEST_S if self._stream.decoded == "auto" and self._rest.sizes_tell else FRESH_S
 
     def _take(self, packet: VideoPacket, came_s: float) -> None:
         at_s = self._time.of(packet, came_s)

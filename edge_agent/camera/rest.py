@@ -47,7 +47,7 @@ class Rest:
         return self._are_keys_whole
 
     @property
-    def is_told(self) -> bool:
+    def sizes_tell(self) -> bool:
         """Whether sizes tell that something moves, and have told all that the agent has seen."""
         return self.sizes.is_telling and not self._is_missing
 
@@ -64,4 +64,4 @@ class Rest:
         apart_s = max(*self._intervals, at_s - self._key_s)
         if apart_s <= OFTEN_S:
             return True
-        return apart_s <= SELDOM_S and self.is_told and not self.sizes.has_jumped(at_s)
+        return apart_s <= SELDOM_S and self.sizes_tell and not self.sizes.has_jumped(at_s)
