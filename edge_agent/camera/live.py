@@ -71,6 +71,7 @@ class LiveDecoder:
                 container = until_its_end.enter_context(opened(self._stream, address))
             except FFmpegError as error:
                 raise explained(error, self._stream) from error
+            until_its_end.callback(self._leave)
             video = container.streams.video[0]
             for packet in joined(in_time(container.demux(video), self._stream.timeout_s)):
                 self.take_packet(packet)
@@ -92,6 +93,13 @@ class LiveDecoder:
             else:
                 self._take(packet, self._clock())
             self._changed.notify()
+
+    def _leave(self) -> None:
+        """Decode nothing more: what packets say of their stream is gone once it is closed, and reading it crashes."""
+        with self._changed:
+            with contextlib.suppress(FFmpegError, ValueError):
+                self._decode_key()
+            self._key, self._since_key = None, []
 
     def end(self, reason: str) -> None:
         """Nothing more will come."""
@@ -126,12 +134,16 @@ class LiveDecoder:
         """What is there to be given; it counts as given."""
         if self._end is not None and self._clock() - self._packet_s > FRESH_S:
             self._newest = self._key = None  # of a camera that is gone: it shows nothing of now
+        self._decode_key()
+        found, self._newest = self._newest, None
+        return found
+
+    def _decode_key(self) -> None:
+        """What can be decoded by itself, where nothing newer waits and it isn't too old."""
         if self._newest is None and self._key is not None:
             (packet, came_s), self._key = self._key, None
             if not self._is_resting or self._clock() - came_s <= self._oldest_s:
                 self._decode_alone(packet)
-        found, self._newest = self._newest, None
-        return found
 
     @property
     def _oldest_s(self) -> float:

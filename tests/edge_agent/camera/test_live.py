@@ -5,6 +5,7 @@ machine: encoders cut pictures into as many slices as there are processors, whic
 stream's own.
 """
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterator
@@ -139,23 +140,24 @@ def test_no_key_frame_is_passed_over_however_late_it_is_asked_for(tmp_path: Path
         assert any(key_s <= of < key_s + 2 for of in shown), key_s
 
 
-def _played_until(looks: Looks, path: Path, until_s: float) -> None:
-    """A stream whose pictures are asked for until two seconds before then."""
+@contextlib.contextmanager
+def _played_until(looks: Looks, path: Path, until_s: float) -> Iterator[None]:
+    """A stream, open as long as this is, whose pictures are asked for until two seconds before then."""
     with av.open(str(path)) as container:
-        for packet in container.demux(container.streams.video[0]):
-            if looks.now_s >= until_s:
-                return
+        packets = container.demux(container.streams.video[0])
+        for packet in itertools.islice(packets, round(until_s * RATE)):
             looks.now_s += 1 / RATE
             looks.every.take_packet(packet)
             if looks.now_s < until_s - 2:
                 looks._look("rest")
+        yield
 
 
 def test_who_wants_more_while_all_rests_is_given_a_picture_of_now(tmp_path: Path) -> None:
     looks = _looks()
-    _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7)
-    assert looks.every._is_resting
-    found = looks.every.take("wanted", 0)
+    with _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
+        assert looks.every._is_resting
+        found = looks.every.take("wanted", 0)
     assert isinstance(found, DecodedFrame)
     assert looks.now_s - float(found.frame.time or 0) < 0.1
 
@@ -163,11 +165,31 @@ def test_who_wants_more_while_all_rests_is_given_a_picture_of_now(tmp_path: Path
 @pytest.mark.parametrize("decoded", ["auto", "all"])
 def test_of_a_camera_that_is_gone_no_old_picture_is_given_as_one_of_now(tmp_path: Path, decoded: str) -> None:
     looks = _looks(decoded)
-    _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 2)
-    looks.every.end("it sends nothing")
-    looks.now_s += 600
+    with _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 2):
+        looks.every.end("it sends nothing")
+        looks.now_s += 600
+        with pytest.raises(StreamEndedError):
+            looks.every.take("rest", 0)
+
+
+@pytest.mark.parametrize("decoded", ["auto", "all", "keyframes"])
+def test_the_last_picture_of_a_stream_that_has_ended_is_given_and_nothing_of_it_decoded_after(
+    tmp_path: Path, decoded: str
+) -> None:
+    """FFmpeg's memory of a closed stream is gone: a packet that was decoded after it ended the decoding process."""
+    path = _write(tmp_path / "x.mkv", SPARING["x264"])
+    live = LiveDecoder(StreamRequest(str(path), decoded=decoded, live=True), lambda: 0.0)  # type: ignore[arg-type]
+    live._rest.attend("rest", is_resting=False)
+    live.follow()
+    assert live._is_resting is (decoded != "all")
+    assert live._key is None
+    assert live._since_key == []
+    last = live.take("wanted", 0)
+    assert isinstance(last, DecodedFrame)
+    assert float(last.frame.time or 0) == (ENDS_S - 1 / RATE if decoded == "all" else ENDS_S - 2)
+    live.end("it has ended")
     with pytest.raises(StreamEndedError):
-        looks.every.take("rest", 0)
+        live.take("rest", 0)
 
 
 @pytest.mark.parametrize("case", SPARING)

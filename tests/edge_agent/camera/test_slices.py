@@ -8,6 +8,7 @@ from typing import cast
 import av
 import numpy as np
 import pytest
+from av.container import InputContainer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,21 +41,16 @@ def _write(path: Path, codec: str) -> Path:
     return path
 
 
-def _packets(path: Path, *, are_timed: bool) -> Iterator[VideoPacket]:
+def _packets(container: InputContainer, *, are_timed: bool) -> Iterator[VideoPacket]:
     """A file's packets, each key frame's slices in packets of their own, as they come over RTSP."""
-    with av.open(str(path)) as container:
-        for number, packet in enumerate(container.demux(container.streams.video[0])):
-            content = bytes(packet)
-            ends = [
-                end for end in _units(content) if continues_picture(packet.stream.codec_context.name, content[end:])
-            ]
-            for begin, end in itertools.pairwise(
-                [0, *ends[:1], len(content)] if packet.is_keyframe else [0, len(content)]
-            ):
-                part = cast("VideoPacket", av.Packet(content[begin:end]))
-                part.stream, part.time_base, part.is_keyframe = packet.stream, packet.time_base, packet.is_keyframe
-                part.pts = part.dts = number if are_timed or begin else None
-                yield part
+    for number, packet in enumerate(container.demux(container.streams.video[0])):
+        content = bytes(packet)
+        ends = [end for end in _units(content) if continues_picture(packet.stream.codec_context.name, content[end:])]
+        for begin, end in itertools.pairwise([0, *ends[:1], len(content)] if packet.is_keyframe else [0, len(content)]):
+            part = cast("VideoPacket", av.Packet(content[begin:end]))
+            part.stream, part.time_base, part.is_keyframe = packet.stream, packet.time_base, packet.is_keyframe
+            part.pts = part.dts = number if are_timed or begin else None
+            yield part
 
 
 def _units(content: bytes) -> Iterator[int]:
@@ -71,10 +67,12 @@ def test_pictures_are_those_of_whole_packets(tmp_path: Path, codec: str, *, are_
     path = _write(tmp_path / f"x.{codec}", codec)
     with av.open(str(path)) as container:
         whole = [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
-    given, parts = [], list(_packets(path, are_timed=are_timed))
-    assert len(parts) == FRAMES + FRAMES // KEY_EVERY + 1, "each key frame comes in two packets, and the end is one"
-    for packet in joined(parts):
-        given += [frame.to_ndarray().tobytes() for frame in packet.decode()]
+    given: list[bytes] = []
+    with av.open(str(path)) as container:
+        parts = list(_packets(container, are_timed=are_timed))
+        assert len(parts) == FRAMES + FRAMES // KEY_EVERY + 1, "each key frame comes in two packets, and the end is one"
+        for packet in joined(parts):
+            given += [frame.to_ndarray().tobytes() for frame in packet.decode()]
     assert len(whole) == FRAMES
     assert given == whole[: len(given)]
     assert len(given) >= FRAMES - 3, "the decoder holds a few back"
