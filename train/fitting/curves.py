@@ -61,5 +61,5 @@ class TensorboardLog:
         self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, and end the thread that writes."""
         self._writer.close()

@@ -1,5 +1,6 @@
 """One training run, from a data set to a run folder."""
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -196,28 +197,28 @@ def _train(
     prepared: PreparedPhotos, start: CartonNet, config: TrainConfig, progress: ProgressCallbacks, out: Path
 ) -> _Trained:
     history: list[Epoch] = []
-    tensorboard = TensorboardLog(out) if process_rank() == 0 else None
-
-    def remember(epoch: Epoch) -> None:
-        history.append(epoch)
-        progress.epoch(epoch)
+    with contextlib.ExitStack() as until_trained:  # however the training ends
+        tensorboard = TensorboardLog(out) if process_rank() == 0 else None
         if tensorboard:
-            tensorboard.write(epoch)
+            until_trained.callback(tensorboard.close)
 
-    views = prepared.views(config)
-    model = train(
-        start,
-        views,
-        prepared.val,
-        config,
-        remember,
-        category_of=category_of(prepared),
-        teacher=teacher_of(config, prepared),
-        resume_store=ResumeFile(out / LAST, template(prepared, config)),
-        on_batch=progress.batch,
-    )
-    if tensorboard:
-        tensorboard.close()
+        def remember(epoch: Epoch) -> None:
+            history.append(epoch)
+            progress.epoch(epoch)
+            if tensorboard:
+                tensorboard.write(epoch)
+
+        model = train(
+            start,
+            prepared.views(config),
+            prepared.val,
+            config,
+            remember,
+            category_of=category_of(prepared),
+            teacher=teacher_of(config, prepared),
+            resume_store=ResumeFile(out / LAST, template(prepared, config)),
+            on_batch=progress.batch,
+        )
     network, prototypes = finalise(model, prepared.train, config)
     answers = answers_of(network, prepared.val, prototypes)
     calibration = calibrate(answers, f"{prepared.sha256}:val")

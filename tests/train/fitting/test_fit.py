@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,7 @@ def test_loss_that_is_no_number_names_lr_and_writes_nothing(tmp_path: Path) -> N
     with pytest.raises(KardusError, match=r"the loss became .* lower --lr"):
         fit(labelled(tmp_path / "data"), tmp_path / "run", _config(lr=1e30, epochs=3), _SILENT)
     assert_nothing_written(tmp_path, tmp_path / "run")
+    assert not [thread for thread in threading.enumerate() if "event_file_writer" in type(thread).__module__]
 
 
 def test_folder_that_holds_a_run_is_refused_and_kept(run_folder: Path, tmp_path: Path) -> None:
