@@ -61,7 +61,7 @@ def wanted(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 def command(kind: str, seed: int, more: list[str], report: Path) -> list[str]:
     """The words that run the suite."""
-    workers = ["--numprocesses", "5", "--dist", "loadfile", "--no-loadscope-reorder"]
+    workers = ["--numprocesses", "5", "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0"]
     words = [sys.executable, "-m", "pytest", *workers, "--shuffle", str(seed), "--junitxml", str(report), *more]
     return [*PINNED, *words] if kind == "one core" else words
 
