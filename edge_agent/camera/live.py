@@ -97,9 +97,11 @@ class LiveDecoder:
     def _leave(self) -> None:
         """Decode nothing more: what packets say of their stream is gone once it is closed, and reading it crashes."""
         with self._changed:
-            with contextlib.suppress(FFmpegError, ValueError):
+            self._since_key = []
+            if self._newest is not None:
+                self._key = None
+            with contextlib.suppress(FFmpegError, ValueError):  # why the stream ends is what is told
                 self._decode_key()
-            self._key, self._since_key = None, []
 
     def end(self, reason: str) -> None:
         """Nothing more will come."""

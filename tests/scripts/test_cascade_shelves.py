@@ -26,5 +26,5 @@ def test_what_a_cascade_answers_is_counted_and_timed_beside_its_large_network(
     assert min(timed.cascade_s, timed.alone_s) > 0
     print_times([timed])
     said = capsys.readouterr().out
-    assert "answered by the small network: 33.3 %" in said
+    assert "answered by the small network: 0.333 (0.333 to 0.333, n = 1)" in said
     assert f"alone / cascade, rack by rack: {timed.alone_s / timed.cascade_s:.2f}" in said

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.error import InvalidDataError
 from numpy.typing import NDArray
 
 from edge_agent.camera.decoding import Attention, StreamRequest
@@ -23,6 +25,7 @@ from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.live import LiveDecoder
 from edge_agent.camera.packet_sizes import RESTS_AFTER_S
 from edge_agent.camera.seen import DecodedFrame
+from edge_agent.camera.slices import VideoPacket
 from edge_agent.camera.stream import rtsp_source
 from edge_agent.config.sources import RtspSource
 from kardus.inference.part_decoded import GivenPicture
@@ -190,6 +193,30 @@ def test_the_last_picture_of_a_stream_that_has_ended_is_given_and_nothing_of_it_
     live.end("it has ended")
     with pytest.raises(StreamEndedError):
         live.take("rest", 0)
+
+
+def test_why_a_stream_ends_is_told_though_its_last_key_frame_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _write(tmp_path / "x.mkv", SPARING["x264"])
+    live = LiveDecoder(StreamRequest(str(path), decoded="keyframes", live=True), lambda: 0.0)
+
+    def silent(packets: Iterator[VideoPacket], timeout_s: float) -> Iterator[VideoPacket]:
+        yield from itertools.islice(packets, 10)
+        raise ValueError("it sends nothing")
+
+    def damaged(packet: VideoPacket) -> None:
+        with ThreadPoolExecutor() as other:
+            assert not other.submit(live._changed.acquire, blocking=False).result(), "whoever asks has to wait"
+        raise InvalidDataError(1094995529, "Invalid data found when processing input")
+
+    monkeypatch.setattr("edge_agent.camera.live.in_time", silent)
+    monkeypatch.setattr(live, "_decode_alone", damaged)
+    with pytest.raises(ValueError, match="it sends nothing"):
+        live.follow()
+    live.end("it sends nothing")
+    with pytest.raises(StreamEndedError):
+        live.take("wanted", 0)
 
 
 @pytest.mark.parametrize("case", SPARING)
