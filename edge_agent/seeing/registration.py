@@ -14,8 +14,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
 
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import FloatArray, project
 from kardus.inference.part_decoded import PartDecoded
+from kardus.inference.preprocess import Pixels
 
 Grey = NDArray[np.float32]
 PATCH = 24
@@ -38,6 +39,8 @@ _PLAIN = 1.0  # grey levels squared: the strength of a patch that tells no place
 FEWEST = 3
 """Two fix a similarity; a third can contradict them."""
 _NO_SPREAD = 1e-9  # pixels squared: points in one place tell a shift, and no turn
+MOVED_PX = 0.5
+"""Pixels of the reduced picture up to which a camera stands still."""
 AGREE_PX = 1.5
 """A mark that lies further from the motion of the others, in pixels of the reduced picture, was mistaken."""
 
@@ -330,3 +333,21 @@ def _patch_corners(size: tuple[int, int], centres: FloatArray, reach: int) -> li
     """The top left corners of patches around the centres (n, 2), kept inside a picture of this width and height."""
     corners = np.clip(np.round(centres).astype(int) - reach, 0, np.subtract(size, 2 * reach))
     return [(x, y) for x, y in corners.tolist()]
+
+
+def undone(small: Pixels, motion: FloatArray) -> Pixels:
+    """A reduced picture (height, width, 3) as it would be, had its camera not moved; black where it shows nothing.
+
+    Args:
+        small: uint8 RGB.
+        motion: from the reference picture's pixels to this picture's, both reduced (3 x 3).
+    """
+    height, width = small.shape[:2]
+    edges = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+    if np.abs(project(motion, edges) - edges).max() <= MOVED_PX:
+        return small
+    to_now = tuple((motion / motion[2, 2]).ravel()[:8])
+    picture = Image.fromarray(small).transform(
+        (width, height), Image.Transform.PERSPECTIVE, to_now, Image.Resampling.BILINEAR
+    )
+    return np.asarray(picture)

@@ -1,12 +1,18 @@
 """Slots follow a camera that was nudged, and are cut out of its picture."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from edge_agent.seeing.camera_view import Cutting, placed
+from edge_agent.config.cameras import CameraSection
+from edge_agent.config.sections import GateSection, ViewSection
+from edge_agent.records import Sighting
+from edge_agent.seeing.camera_view import CameraView, Cutting, placed
 from edge_agent.seeing.slots import Slot, corners_of
 from kardus.inference.geometry import rectangle
 from kardus.inference.preprocess import Pixels, rectify
+from simulator.script import Change, ChangeKind
+from tests.edge_agent.racks import LOCATIONS, RACK, frame, shelf
 
 
 def _picture() -> Pixels:
@@ -21,6 +27,35 @@ def test_the_slots_follow_a_camera_that_was_nudged() -> None:
     now = placed(corners_of(slots, 100, 60), (100, 60), motion)
     assert now[0].tolist() == rectangle(15, 7, 45, 37).tolist()
     assert now[1].tolist() == rectangle(55, 0, 100, 57).tolist(), "kept inside the picture"
+
+
+def _last_seen(pictures: list[Pixels]) -> Sighting:
+    """What the last picture shows of a rack whose colours are known from the first."""
+    places = [{"id": slot.location, "corners": slot.corners.tolist()} for slot in RACK.slots()]
+    section = {"name": "rack", "source": {"type": "file", "path": "x.jpg"}, "locations": places}
+    view = CameraView(CameraSection.model_validate(section), ViewSection(), GateSection(), live=True)
+    for number, picture in enumerate(pictures):
+        shown = frame(picture, float(number), number)
+        checked = view.check(shown)
+        assert checked.problem is None
+        sighting = view.see(shown, checked, [True] * len(LOCATIONS), 32)
+        view.prove_colours()
+    assert sighting.chosen
+    return sighting
+
+
+@pytest.mark.parametrize("pixels", [-11.15, 24.0])
+def test_a_camera_that_was_nudged_sees_the_same_light_and_another_one_rightly(pixels: float) -> None:
+    """Cells were held against those in the same place of the picture: every crop was corrected for a cast of none."""
+    rack = shelf(Change(3, ChangeKind.BUMP, amount=pixels))
+    nudged = [rack.frame(number) for number in range(8)]
+    assert np.abs(nudged[3].astype(int) - nudged[2]).mean() > 3
+    assert _last_seen(nudged).correction is None
+    redder = [(picture * [1.15, 1.0, 1.0]).clip(0, 255).astype(np.uint8) for picture in nudged[4:]]
+    correction = _last_seen(nudged[:4] + redder).correction
+    assert correction is not None
+    levels = (correction.gains / correction.gains[:, 1:2]) ** (1 / 2.2)
+    assert np.abs(np.median(levels, axis=0) - [1.15, 1.0, 1.0]).max() < 0.03
 
 
 def test_each_location_gets_its_own_crop_in_their_order() -> None:

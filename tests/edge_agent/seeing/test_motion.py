@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.seeing.registration import FEWEST, fit_similarity, whole_shift
+from edge_agent.seeing.registration import FEWEST, fit_similarity, undone, whole_shift
 from kardus.inference.geometry import FloatArray, project
 
 POINTS = np.array([[x, y] for x in (20.0, 160.0, 330.0, 460.0) for y in (15.0, 120.0, 250.0)])
@@ -60,3 +60,14 @@ def test_points_in_one_place_say_nothing() -> None:
     same = np.ones((5, 2))
     scattered = np.array([[0.0, 0], [9, 9], [50, 2], [2, 50], [30, 30]])
     assert fit_similarity(same, scattered)[1] == 0
+
+
+def test_a_picture_whose_camera_moved_is_put_back_and_black_where_it_shows_nothing() -> None:
+    was = np.random.default_rng(2).integers(60, 256, (12, 20, 3), dtype=np.uint8).repeat(10, axis=0).repeat(10, axis=1)
+    moved = np.full_like(was, 255)
+    moved[4:, 7:] = was[:-4, :-7]
+    back = undone(moved, np.array([[1.0, 0, 7], [0, 1, 4], [0, 0, 1]]))
+    assert np.array_equal(back[:-4, :-7], was[:-4, :-7])
+    assert not back[-4:].any()
+    assert not back[:, -7:].any()
+    assert undone(moved, np.array([[1.0, 0, 0.4], [0, 1, 0], [0, 0, 1]])) is moved, "it trembles"
