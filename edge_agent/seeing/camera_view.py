@@ -19,7 +19,7 @@ from edge_agent.seeing.empty import EmptyPictures
 from edge_agent.seeing.gate import ChangeGate
 from edge_agent.seeing.kept_colours import KeptColours
 from edge_agent.seeing.mask import Mask, area_outside, areas_of
-from edge_agent.seeing.registration import undone
+from edge_agent.seeing.registration import stands_still, undone
 from edge_agent.seeing.slots import corners_of, outside, slots_of
 from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
 from edge_agent.seeing.view_guard import CheckedView, ViewGuard, inside
@@ -293,12 +293,19 @@ class CameraView:
         if self._colours is None:
             self._colours = self._first_colours(view)
         learnt = self._colours.times_learnt
-        shrink = np.diag([1 / view.factor, 1 / view.factor, 1.0])
-        small = undone(view.small, shrink @ view.motion @ np.linalg.inv(shrink))  # cells are held against themselves
-        problem, reason = self._colours.check(cells_of(small), at_s, is_recognised=view.problem is None)
+        problem, reason = self._colours.check(self._cells(view), at_s, is_recognised=view.problem is None)
         if self._gate and self._colours.times_learnt != learnt:
             self._gate.begin_anew()  # it knows the rack by the same picture
         return replace(view, problem=problem, reason=reason) if problem else view
+
+    def _cells(self, view: CheckedView) -> Cells:
+        """The picture's cells where they were laid out, since each is held against itself, nudged camera or not."""
+        height, width = view.small.shape[:2]
+        shrink = np.diag([1 / view.factor, 1 / view.factor, 1.0])
+        motion = shrink @ view.motion @ np.linalg.inv(shrink)
+        if view.problem is not None or stands_still(motion, width, height):
+            return cells_of(view.small)
+        return cells_of(*undone(view.small, ~self._mask.over(width, height), motion))
 
     def _first_colours(self, view: CheckedView) -> ViewColours:
         shape = view.small.shape

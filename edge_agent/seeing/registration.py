@@ -38,6 +38,7 @@ _PLAIN = 1.0  # grey levels squared: the strength of a patch that tells no place
 
 FEWEST = 3
 """Two fix a similarity; a third can contradict them."""
+_WHOLE = 255
 _NO_SPREAD = 1e-9  # pixels squared: points in one place tell a shift, and no turn
 MOVED_PX = 0.5
 """Pixels of the reduced picture up to which a camera stands still."""
@@ -335,19 +336,24 @@ def _patch_corners(size: tuple[int, int], centres: FloatArray, reach: int) -> li
     return [(x, y) for x, y in corners.tolist()]
 
 
-def undone(small: Pixels, motion: FloatArray) -> Pixels:
-    """A reduced picture (height, width, 3) as it would be, had its camera not moved; black where it shows nothing.
+def undone(small: Pixels, shown: NDArray[np.bool_], motion: FloatArray) -> tuple[Pixels, NDArray[np.bool_]]:
+    """A reduced picture (height, width, 3) as it would be, had its camera not moved; and which of its pixels say so.
 
     Args:
         small: uint8 RGB.
-        motion: from the reference picture's pixels to this picture's, both reduced (3 x 3).
+        shown: which pixels show what the camera sees, and no mask (height, width).
+        motion: from the reference picture's pixels to this picture's, both reduced; a similarity (3 x 3).
     """
-    height, width = small.shape[:2]
-    edges = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-    if np.abs(project(motion, edges) - edges).max() <= MOVED_PX:
-        return small
-    to_now = tuple((motion / motion[2, 2]).ravel()[:8])
-    picture = Image.fromarray(small).transform(
-        (width, height), Image.Transform.PERSPECTIVE, to_now, Image.Resampling.BILINEAR
+    size = small.shape[1], small.shape[0]
+    to_now = tuple((motion / motion[2, 2])[:2].ravel())
+    back, covered = (
+        np.asarray(Image.fromarray(part).transform(size, Image.Transform.AFFINE, to_now, Image.Resampling.BILINEAR))
+        for part in (small, shown.astype(np.uint8) * _WHOLE)
     )
-    return np.asarray(picture)
+    return back, covered == _WHOLE
+
+
+def stands_still(motion: FloatArray, width: int, height: int) -> bool:
+    """Whether a motion of reduced pictures of this size is none that matters."""
+    edges = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+    return bool(np.abs(project(motion, edges) - edges).max() <= MOVED_PX)

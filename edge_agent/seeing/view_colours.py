@@ -320,9 +320,12 @@ class _Flicker:
         return FINE
 
 
-def cells_of(small: Pixels) -> Cells:
-    """The cells of a reduced picture (height, width, 3), uint8 RGB."""
-    return np.asarray(Image.fromarray(small[::2, ::2]).reduce(CELL // 2))  # a quarter of the pixels tell as much
+def cells_of(small: Pixels, shown: NDArray[np.bool_] | None = None) -> Cells:
+    """The cells of a reduced picture (height, width, 3), uint8 RGB; 0 where not every pixel is `shown` (None: all)."""
+    cells = np.array(Image.fromarray(small[::2, ::2]).reduce(CELL // 2))  # a quarter of the pixels tell as much
+    if shown is not None:
+        cells[cells_touching(~shown)] = 0
+    return cells
 
 
 def cells_touching(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -359,6 +362,9 @@ def _correlation(one: Cells, other: Cells) -> float:
 def _lacks_colour(cells: Cells, which: NDArray[np.intp], *, tinted: bool = True) -> bool:
     """Whether a picture's cells are grey; `tinted`: or of one tint throughout."""
     flat = cells.reshape(-1, 3)[which].astype(np.float32)
+    flat = flat[flat.any(axis=1)]  # what isn't shown has no colour to lack
+    if not len(flat):
+        return False
     if tinted:
         flat = flat[flat.max(axis=1) <= TINTED]
         if not len(flat):
@@ -386,7 +392,10 @@ def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Ligh
 def _veil(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> Veil | None:
     now, before = cells.reshape(-1, 3)[rack], reference.cells.reshape(-1, 3)[rack]
     counts = reference.tells & _tells(now)
-    is_flatter = now.std() <= MOST_CONTRAST * before.std() and np.count_nonzero(counts) >= FEWEST
+    seen = now.any(axis=1) & before.any(axis=1)
+    if np.count_nonzero(counts) < FEWEST:
+        return None
+    is_flatter = now[seen].std() <= MOST_CONTRAST * before[seen].std()
     return veil_over(now[counts], before[counts]) if is_flatter else None
 
 

@@ -1,9 +1,9 @@
-"""What a cascade saves where racks are watched: python -m tests.scripts.cascade_shelves CASCADE LARGE --photos F ...
+"""What a cascade saves where racks are watched: python -m tests.scripts.cascade_shelves CASCADE --photos F ...
 
-The shelves of `tests.scripts.long_shelves`, watched by both bundles: CASCADE holds LARGE's network and a small one.
-While the cascade watches, whatever it is asked is asked of its large network alone as well, each of the two going first
-every other time: inference time on the same crops (each frame takes the longer for it). LARGE then watches the same
-racks, for what each of them tells. Intervals are the range over the racks where these are fewer than six.
+The shelves of `tests.scripts.long_shelves`. While the cascade watches, whatever it is asked is asked of its large
+network alone as well, each of the two going first every other time: inference time on the same crops (each frame takes
+the longer for it). Then its large network alone watches the same racks, for what each of them tells. Intervals are the
+range over the racks where these are fewer than six.
 [--unknown F] [--seeds 700 701 ...] [--faults 50]
 """
 
@@ -18,11 +18,9 @@ from pathlib import Path
 import pytest
 
 from edge_agent import pipeline
-from kardus.inference.bundle import read_bundle
 from kardus.inference.classification import Classification, MatchQuestion
 from kardus.inference.classifier import Classifier, classify_in_stages
 from kardus.inference.preprocess import Pixels
-from kardus.support.errors import UsageError
 from tests.benchmarks.pairs import median, ratio
 from tests.scripts.long_shelves import Model, play_rack, print_table
 from tests.scripts.shelf_judge import Result
@@ -46,9 +44,7 @@ class Timed:
         beat: Callable[[str], None],
     ) -> tuple[list[Classification], int]:
         """As `classify_in_stages`."""
-        alone = copy.copy(classifier)
-        alone.small = None
-        works = {"cascade_s": classifier, "alone_s": alone}
+        works = {"cascade_s": classifier, "alone_s": _without_small(classifier)}
         given = {}
         for name in sorted(works, reverse=self.calls % 2 == 1):
             began = time.perf_counter()
@@ -59,12 +55,27 @@ class Timed:
         return given["cascade_s"]
 
 
-def watch(model: Model, seed: int, faults: int, work: Path) -> tuple[list[Result], Timed]:
-    """One rack, watched by a cascade."""
-    timed = Timed()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "classify_in_stages", timed)
-        return play_rack(model, seed, faults, work), timed
+def _without_small(classifier: Classifier) -> Classifier:
+    alone = copy.copy(classifier)
+    alone.small = None
+    return alone
+
+
+def ask_large_alone(
+    classifier: Classifier,
+    crops: Pixels,
+    questions: Sequence[MatchQuestion | None],
+    beat: Callable[[str], None],
+) -> tuple[list[Classification], int]:
+    """As `classify_in_stages`, of a cascade's large network."""
+    return classify_in_stages(_without_small(classifier), crops, questions, beat)
+
+
+def watch(model: Model, seed: int, faults: int, ask: Callable[..., object]) -> list[Result]:
+    """One rack, of whose crops is asked so."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as work:
+        patch.setattr(pipeline, "classify_in_stages", ask)
+        return play_rack(model, seed, faults, Path(work))
 
 
 def print_times(racks: Sequence[Timed]) -> None:
@@ -78,36 +89,23 @@ def print_times(racks: Sequence[Timed]) -> None:
     print(f"alone / cascade, rack by rack: {found.value:.2f} ({found.low:.2f} to {found.high:.2f}, n = {found.n})")
 
 
-def _require_pair(cascade: Path, large: Path) -> None:
-    both = read_bundle(cascade), read_bundle(large)
-    if both[0].small is None or both[0].model != both[1].model:
-        raise UsageError(
-            f"{cascade}: its large network isn't {large}'s: build both from one run, with --small and without"
-        )
-
-
 def main() -> None:
     """Play every rack twice, and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cascade", type=Path)
-    parser.add_argument("large", type=Path)
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--unknown", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[700, 701, 702, 703, 704])
     parser.add_argument("--faults", type=int, default=50, help="of each camera")
     asked = parser.parse_args()
-    _require_pair(asked.cascade, asked.large)
-    shown = [path and path.resolve() for path in (asked.photos, asked.unknown)]
+    model = Model(asked.cascade, "", *(path and path.resolve() for path in (asked.photos, asked.unknown)))
     results: dict[str, list[Result]] = {"cascade": [], "large": []}
     racks = []
     for seed in asked.seeds:
-        with tempfile.TemporaryDirectory() as work:
-            own, timed = watch(Model(asked.cascade, "", *shown), seed, asked.faults, Path(work))
-        with tempfile.TemporaryDirectory() as work:
-            results["large"] += play_rack(Model(asked.large, "", *shown), seed, asked.faults, Path(work))
-        results["cascade"] += own
-        racks.append(timed)
+        racks.append(Timed())
+        results["cascade"] += watch(model, seed, asked.faults, racks[-1])
         print_times(racks)
+        results["large"] += watch(model, seed, asked.faults, ask_large_alone)
     for name, found in results.items():
         print(name)
         print_table(found)

@@ -9,10 +9,10 @@ from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.records import Sighting
 from edge_agent.seeing.camera_view import CameraView, Cutting, placed
 from edge_agent.seeing.slots import Slot, corners_of
-from kardus.inference.geometry import rectangle
+from kardus.inference.geometry import FloatArray, rectangle
 from kardus.inference.preprocess import Pixels, rectify
 from simulator.script import Change, ChangeKind
-from tests.edge_agent.racks import LOCATIONS, RACK, frame, shelf
+from tests.edge_agent.racks import LOCATIONS, RACK, frame, noisy, shelf, still
 
 
 def _picture() -> Pixels:
@@ -29,11 +29,18 @@ def test_the_slots_follow_a_camera_that_was_nudged() -> None:
     assert now[1].tolist() == rectangle(55, 0, 100, 57).tolist(), "kept inside the picture"
 
 
-def _last_seen(pictures: list[Pixels]) -> Sighting:
+CORNERS = np.stack([slot.corners for slot in RACK.slots()])
+
+
+def _view(corners: FloatArray = CORNERS, **keys: object) -> CameraView:
+    places = [{"id": name, "corners": own.tolist()} for name, own in zip(LOCATIONS, corners, strict=True)]
+    section = {"name": "rack", "source": {"type": "file", "path": "x.jpg"}, "locations": places, **keys}
+    return CameraView(CameraSection.model_validate(section), ViewSection(), GateSection(), live=True)
+
+
+def _last_seen(pictures: list[Pixels], view: CameraView | None = None) -> Sighting:
     """What the last picture shows of a rack whose colours are known from the first."""
-    places = [{"id": slot.location, "corners": slot.corners.tolist()} for slot in RACK.slots()]
-    section = {"name": "rack", "source": {"type": "file", "path": "x.jpg"}, "locations": places}
-    view = CameraView(CameraSection.model_validate(section), ViewSection(), GateSection(), live=True)
+    view = view or _view()
     for number, picture in enumerate(pictures):
         shown = frame(picture, float(number), number)
         checked = view.check(shown)
@@ -56,6 +63,35 @@ def test_a_camera_that_was_nudged_sees_the_same_light_and_another_one_rightly(pi
     assert correction is not None
     levels = (correction.gains / correction.gains[:, 1:2]) ** (1 / 2.2)
     assert np.abs(np.median(levels, axis=0) - [1.15, 1.0, 1.0]).max() < 0.03
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+@pytest.mark.parametrize(("right", "down"), [(-12, 7), (-20, 10), (20, 10)])
+def test_what_a_nudged_camera_shows_in_part_tells_no_light(right: int, down: int, *, is_masked: bool) -> None:
+    """A rack that fills the picture: where the reference was at its edge, or beside a mask, there is something else."""
+    zoom, left, top = 1.06, 0.03 * RACK.width_px, 0.03 * RACK.height_px
+    near = Image.fromarray(still()).resize((int(zoom * RACK.width_px), int(zoom * RACK.height_px)))
+
+    def picture(number: int) -> Pixels:
+        x, y = (left - right, top - down) if number >= 2 else (left, top)
+        shown = near.transform((RACK.width_px, RACK.height_px), Image.Transform.AFFINE, (1, 0, x, 0, 1, y))
+        return noisy(np.asarray(shown), number)
+
+    corners = zoom * CORNERS - [left, top]
+    strip = rectangle(0, 0, RACK.width_px, corners[..., 1].min() - 12).tolist()
+    view = _view(corners, mask=[strip] if is_masked else [])
+    seen = _last_seen([picture(number) for number in range(6)], view)
+    off = 1.0 if seen.correction is None else np.exp(np.abs(np.log(seen.correction.gains)).max() / 2.2)
+    assert off < 1.05
+
+
+def test_a_nudged_camera_that_is_covered_is_no_camera_at_night() -> None:
+    """What the motion of the last good picture would put out of sight isn't black."""
+    rack, view = shelf(Change(3, ChangeKind.BUMP, amount=-22.0)), _view()
+    _last_seen([rack.frame(number) for number in range(8)], view)
+    for number in (8, 9):
+        cloth = noisy(np.full_like(still(), 90), number, sigma=1.0)
+        assert view.check(frame(cloth, float(number), number)).problem == "covered"
 
 
 def test_each_location_gets_its_own_crop_in_their_order() -> None:

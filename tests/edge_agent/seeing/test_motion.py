@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.seeing.registration import FEWEST, fit_similarity, undone, whole_shift
+from edge_agent.seeing.registration import FEWEST, fit_similarity, stands_still, undone, whole_shift
 from kardus.inference.geometry import FloatArray, project
 
 POINTS = np.array([[x, y] for x in (20.0, 160.0, 330.0, 460.0) for y in (15.0, 120.0, 250.0)])
@@ -62,12 +62,20 @@ def test_points_in_one_place_say_nothing() -> None:
     assert fit_similarity(same, scattered)[1] == 0
 
 
-def test_a_picture_whose_camera_moved_is_put_back_and_black_where_it_shows_nothing() -> None:
+def test_a_picture_whose_camera_moved_is_put_back_and_what_it_does_not_show_is_said() -> None:
     was = np.random.default_rng(2).integers(60, 256, (12, 20, 3), dtype=np.uint8).repeat(10, axis=0).repeat(10, axis=1)
-    moved = np.full_like(was, 255)
+    moved, shown = np.full_like(was, 255), np.ones(was.shape[:2], bool)
     moved[4:, 7:] = was[:-4, :-7]
-    back = undone(moved, np.array([[1.0, 0, 7], [0, 1, 4], [0, 0, 1]]))
+    shown[50:60, 50:60] = False
+    back, seen = undone(moved, shown, _matrix(1, 0, 7, 4))
     assert np.array_equal(back[:-4, :-7], was[:-4, :-7])
-    assert not back[-4:].any()
-    assert not back[:, -7:].any()
-    assert undone(moved, np.array([[1.0, 0, 0.4], [0, 1, 0], [0, 0, 1]])) is moved, "it trembles"
+    assert not seen[-4:].any()
+    assert not seen[:, -7:].any()
+    assert seen[:-4, :-7].sum() == seen[:-4, :-7].size - 100
+    assert not seen[46:56, 43:53].any()
+
+
+def test_a_camera_that_trembles_stands_still() -> None:
+    assert stands_still(_matrix(1, 0, 0.4, -0.4), 480, 270)
+    assert not stands_still(_matrix(1, 0, 0.6, 0), 480, 270)
+    assert not stands_still(_matrix(1.01, 0, 0, 0), 480, 270)
