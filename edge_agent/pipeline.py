@@ -27,7 +27,7 @@ from edge_agent.deciding.recorder import Recorder
 from edge_agent.deciding.verdict import ViewDoubts
 from edge_agent.health.metrics import Metrics
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
-from edge_agent.seeing.view_colours import NO_COLOUR
+from edge_agent.seeing.colour_complaints import NO_COLOUR
 from kardus.contract.commands import Correct
 from kardus.contract.messages import Answered, Expected, LocationState, Status
 from kardus.contract.verdicts import Verdict

@@ -13,20 +13,19 @@ stands there (`prove`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from edge_agent.config.sections import ViewSection
+from edge_agent.seeing.colour_complaints import CAST, FAINT, FINE, NO_COLOUR, Complaint
 from edge_agent.seeing.colours import medians
 from edge_agent.seeing.veil import MOST_CONTRAST, Veil, veil_over
 from kardus.inference.colour_correction import LIGHT, ColourCorrection
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels
 
-ColourProblem = Literal["no colour", "colour cast"]
 Floats = NDArray[np.float32]
 Cells = NDArray[np.uint8]
 """(h, w, 3): a reduced picture, reduced once more. Noise and print are gone in it."""
@@ -72,22 +71,7 @@ COMES_AND_GOES_S = 120.0
 """... colours that were lost again so soon ..."""
 SETTLED_S = 60.0
 """... have to be there for so long."""
-NO_COLOUR = (
-    "night mode? Switch the camera to its day mode, light the shelf, or have its infrared filter mended; if it never "
-    "has colours, name a commissioning picture (reference)"
-)
-FAINT = (
-    "night mode? Or is the lens fogged or dirty? {left:.0f} % of the rack's colours are left: switch the camera to its "
-    "day mode, or clean the lens"
-)
-CAST = (
-    "its white balance has changed{how}: set it back, or correct the light; if it is to stay so, take its "
-    "commissioning picture (reference) again"
-)
 LOG_LIGHT = np.log(LIGHT)
-Complaint = tuple[ColourProblem | None, str]
-"""What is wrong with a picture's colours, and why; None and nothing where they can be trusted, or corrected."""
-FINE: Complaint = None, ""
 
 
 @dataclass(frozen=True)

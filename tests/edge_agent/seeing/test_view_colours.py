@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_agent.config.sections import ViewSection
+from edge_agent.seeing.colour_complaints import Complaint
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.view_colours import (
     COMES_AND_GOES_S,
     SETTLED_S,
     Cells,
-    Complaint,
     ViewColours,
     cells_of,
     cells_touching,
