@@ -21,6 +21,7 @@ from PIL import Image
 from edge_agent.config.sections import ViewSection
 from edge_agent.seeing.colour_complaints import CAST, FAINT, FINE, NO_COLOUR, Complaint
 from edge_agent.seeing.colours import medians
+from edge_agent.seeing.same_view import is_same_view
 from edge_agent.seeing.veil import MOST_CONTRAST, Veil, veil_over
 from kardus.inference.colour_correction import LIGHT, ColourCorrection
 from kardus.inference.geometry import FloatArray
@@ -28,11 +29,13 @@ from kardus.inference.preprocess import Pixels
 
 Floats = NDArray[np.float32]
 Cells = NDArray[np.uint8]
-"""(h, w, 3): a reduced picture, reduced once more. Noise and print are gone in it."""
+"""(h, w, 3): a reduced picture, reduced once more. Noise and print are gone in it. 0: not shown. CLIPPED: in part."""
 CELL = 8
 """Width and height of a cell, in pixels of the reduced picture."""
 BRIGHTNESS = (12, 243)
 """Levels between which a channel says what the light is: not black, not clipped."""
+CLIPPED = 255
+"""All of a cell of which any pixel is clipped: the mean of what can't grow and what can is of no colour there was."""
 FEWEST = 24
 """With fewer cells nothing is said of the light."""
 AROUND = 32
@@ -63,8 +66,6 @@ FADED = 0.85
 """Share of the rack's colours from which nothing is done."""
 LEARN_AGAIN = 0.12
 """A cast from which a reference that nothing has proved is learnt anew."""
-SAME_VIEW = 0.5
-"""Correlation from which colours that were learnt before are of what the camera sees now."""
 BAD_IN_A_ROW = 2
 """One picture whose colours are off is passed over; ..."""
 COMES_AND_GOES_S = 120.0
@@ -256,7 +257,7 @@ class ViewColours:
         """The reference: the given one, the one of a former run if it is of the same view, or this picture."""
         if self._kept is not None:
             kept, self._kept = self._kept, None
-            if _correlation(kept.reshape(-1, 3)[self._rack], cells.reshape(-1, 3)[self._rack]) >= SAME_VIEW:
+            if is_same_view(kept, cells, self._rack):
                 self._reference, self.is_proven = self._as_reference(kept), True
         known = self._reference
         if known is None or (known.is_grey and not self._is_grey_now and not self._is_given):
@@ -306,7 +307,9 @@ class _Flicker:
 
 def cells_of(small: Pixels, shown: NDArray[np.bool_] | None = None) -> Cells:
     """The cells of a reduced picture (height, width, 3), uint8 RGB; 0 where not every pixel is `shown` (None: all)."""
-    cells = np.array(Image.fromarray(small[::2, ::2]).reduce(CELL // 2))  # a quarter of the pixels tell as much
+    sampled = np.ascontiguousarray(small[::2, ::2])  # a quarter of the pixels tell as much
+    cells = np.array(Image.fromarray(sampled).reduce(CELL // 2))
+    cells[_touched(sampled > BRIGHTNESS[1], CELL // 2).any(axis=2)] = CLIPPED
     if shown is not None:
         cells[cells_touching(~shown)] = 0
     return cells
@@ -314,7 +317,11 @@ def cells_of(small: Pixels, shown: NDArray[np.bool_] | None = None) -> Cells:
 
 def cells_touching(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which cells touch any of these pixels of the reduced picture, (height, width)."""
-    touched: NDArray[np.bool_] = np.asarray(Image.fromarray(pixels.astype(np.uint8) * 255).reduce(CELL)) > 0
+    return _touched(pixels, CELL)
+
+
+def _touched(pixels: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    touched: NDArray[np.bool_] = np.asarray(Image.fromarray(pixels.astype(np.uint8) * 255).reduce(side)) > 0
     return touched
 
 
@@ -338,15 +345,15 @@ def _sized(cells: Cells, shape: tuple[int, ...]) -> Cells:
     return np.asarray(Image.fromarray(cells).resize((shape[1], shape[0]), Image.Resampling.BOX))
 
 
-def _correlation(one: Cells, other: Cells) -> float:
-    first, second = (part.mean(axis=1) - part.mean() for part in (one, other))
-    return float((first * second).sum() / max(1e-6, float(np.linalg.norm(first) * np.linalg.norm(second))))
+def _are_seen(flat: Cells | Floats) -> NDArray[np.bool_]:
+    """Which of some cells (n, 3) the picture shows whole, and unclipped."""
+    return np.asarray(flat.any(axis=1) & (flat != CLIPPED).any(axis=1))
 
 
 def _lacks_colour(cells: Cells, which: NDArray[np.intp], *, tinted: bool = True) -> bool:
     """Whether a picture's cells are grey; `tinted`: or of one tint throughout."""
     flat = cells.reshape(-1, 3)[which].astype(np.float32)
-    flat = flat[flat.any(axis=1)]  # what isn't shown has no colour to lack
+    flat = flat[_are_seen(flat)]  # what isn't has no colour to lack
     if not len(flat):
         return False
     if tinted:
@@ -376,7 +383,7 @@ def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Ligh
 def _veil(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> Veil | None:
     now, before = cells.reshape(-1, 3)[rack], reference.cells.reshape(-1, 3)[rack]
     counts = reference.tells & _tells(now)
-    seen = now.any(axis=1) & before.any(axis=1)
+    seen = _are_seen(now) & _are_seen(before)
     if np.count_nonzero(counts) < FEWEST:
         return None
     is_flatter = now[seen].std() <= MOST_CONTRAST * before[seen].std()

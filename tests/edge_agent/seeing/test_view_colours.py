@@ -165,6 +165,16 @@ def test_a_dark_corner_is_brightened_and_other_light_is_left_alone() -> None:
         assert seen.correction(SLOTS) is None
 
 
+@pytest.mark.parametrize("seed", [3, 1600, 1602])
+@pytest.mark.parametrize("gain", [1.1, 1.21, 1.35, 1.6])
+def test_a_rack_so_bright_that_its_colours_are_clipped_has_neither_faded_nor_changed(seed: int, gain: float) -> None:
+    brighter = shelf(Change(2, ChangeKind.LIGHT, amount=gain), seed=seed)
+    before, after = (reduced(Image.fromarray(brighter.frame(number)), 4) for number in (1, 3))
+    seen = colours(before)
+    assert _check(seen, after) == FINE
+    assert seen.correction(SLOTS) is None
+
+
 def test_a_camera_that_is_grey_by_nature_works_as_grey() -> None:
     for seen in (colours(grey(_small())), colours()):
         for number in range(3):
@@ -204,6 +214,21 @@ def test_what_was_learnt_is_known_after_a_restart_unless_the_view_is_another() -
     elsewhere.remember(turned)
     assert _check(elsewhere, _small(1)) == FINE
     assert not elsewhere.is_proven
+
+
+@pytest.mark.parametrize("seed", [3, 1601])
+@pytest.mark.parametrize(("bump", "is_same"), [(0.0, True), (8.0, False), (11.0, False), (-16.0, False)])
+def test_what_was_learnt_counts_in_another_light_and_not_where_the_camera_was_nudged(
+    *, bump: float, is_same: bool, seed: int
+) -> None:
+    rack = shelf(Change(2, ChangeKind.BUMP, amount=bump), seed=seed)
+    morning, evening = (reduced(Image.fromarray(rack.frame(number)), 4) for number in (1, 3))
+    across = np.linspace(0.75, 1.05, evening.shape[1])[None, :, None]
+    after = colours()
+    after.remember(cells_of(morning))
+    assert _check(after, (evening * across * [1.1, 1.0, 0.8]).clip(0, 255).astype(np.uint8)) == FINE
+    assert after.is_proven == is_same
+    assert (after.correction(SLOTS) is not None) == is_same, "the evening is corrected, and no nudge"
 
 
 def test_infrared_light_that_changes_the_view_beyond_recognition_is_told_and_a_cloth_is_none() -> None:
