@@ -323,7 +323,7 @@ class CameraView:
 
     def _known_gate(self, frame: Frame, view: CheckedView, corners: FloatArray) -> ChangeGate:
         if self._gate is None:
-            self._gate = ChangeGate(self._gate_rules, corners)
+            self._gate = ChangeGate(self._gate_rules, corners, self._mask)
             if self._commissioned.reference is not None:
                 self._gate.commission(*self._as_configured(self._commissioned.reference, frame, view))
             if self._commissioned.empty_picture is not None:

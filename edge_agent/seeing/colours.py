@@ -51,7 +51,9 @@ class SlotColours:
     contents: ColourSample
     """(n, GRID * GRID, 3)."""
     around: ColourSample
-    """(n, 4 * RING_SIDE * len(RING), 3)."""
+    """(n, 4 * RING_SIDE * len(RING), 3) ..."""
+    shown: NDArray[np.bool_]
+    """... and which of these the picture shows: they lie in it, and behind no mask (n, 4 * RING_SIDE * len(RING))."""
 
     @cached_property
     def light(self) -> Colours:
@@ -63,6 +65,7 @@ class SlotColours:
         """Take some slots (n,) from another picture of them."""
         self.contents.replace(which, others.contents)
         self.around.replace(which, others.around)
+        self.shown[which] = others.shown[which]
         self.__dict__.pop("light", None)
 
 
@@ -75,6 +78,8 @@ class Places:
     """Of the reduced picture."""
     contents: NDArray[np.intp]
     around: NDArray[np.intp]
+    shown: NDArray[np.bool_]
+    """Which places around there are in the picture."""
 
     def fit(self, corners: FloatArray, shape: tuple[int, ...]) -> bool:
         """Whether these are the places of such slots in such a picture; a camera may change its resolution."""
@@ -85,26 +90,31 @@ class Places:
         spread = [picture.reshape(-1, 3) for picture in (small, *_spread(small))]
         contents = ColourSample(*(pixels.take(self.contents, axis=0).astype(np.float32) for pixels in spread))
         around = ColourSample(*(pixels.take(self.around, axis=0).astype(np.float32) for pixels in spread))
-        return SlotColours(contents, around)
+        return SlotColours(contents, around, self.shown)
 
 
-def find_places(corners: FloatArray, shape: tuple[int, ...]) -> Places:
-    """The places of slots with these corners (n, 4, 2), in a reduced picture of shape (h, w, 3)."""
+def find_places(corners: FloatArray, shape: tuple[int, ...], masked: NDArray[np.bool_] | None = None) -> Places:
+    """The places of slots with these corners (n, 4, 2), in a reduced picture of shape (h, w, 3).
+
+    Nothing is seen where it is `masked`, (h, w), nor beyond its edges.
+    """
+    around = np.stack([around_slot(quadrilateral) for quadrilateral in corners])
+    pixels = _pixels(around, shape)
+    shown = np.asarray(((around >= 0) & (around < [shape[1], shape[0]])).all(axis=2))
+    if masked is not None:
+        shown &= ~masked.ravel()[pixels]
     return Places(
-        corners,
-        shape,
-        _pixels(np.stack([_content(quadrilateral) for quadrilateral in corners]), shape),
-        _pixels(np.stack([around_slot(quadrilateral) for quadrilateral in corners]), shape),
+        corners, shape, _pixels(np.stack([_content(quadrilateral) for quadrilateral in corners]), shape), pixels, shown
     )
 
 
 def unseen(slots: int) -> SlotColours:
     """Slots that were not sampled yet: black."""
+    ring = 4 * RING_SIDE * len(RING)
     contents, around = (
-        ColourSample(*(np.zeros((slots, places, 3), np.float32) for _ in range(3)))
-        for places in (GRID * GRID, 4 * RING_SIDE * len(RING))
+        ColourSample(*(np.zeros((slots, places, 3), np.float32) for _ in range(3))) for places in (GRID * GRID, ring)
     )
-    return SlotColours(contents, around)
+    return SlotColours(contents, around, np.ones((slots, ring), bool))
 
 
 def differences(now: ColourSample, before: ColourSample, gain: Colours) -> Colours:

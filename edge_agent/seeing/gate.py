@@ -31,7 +31,8 @@ from edge_agent.seeing.colours import (
     find_places,
     unseen,
 )
-from edge_agent.seeing.local_light import held_against
+from edge_agent.seeing.local_light import Lit, held_against
+from edge_agent.seeing.mask import Mask
 from kardus.inference.geometry import FloatArray, homography, project, rectangle
 from kardus.inference.preprocess import Pixels
 
@@ -82,9 +83,10 @@ class _Memory:
 class ChangeGate:
     """Watches the slots of one camera. Owned by one thread."""
 
-    def __init__(self, rules: GateSection, corners: FloatArray) -> None:
+    def __init__(self, rules: GateSection, corners: FloatArray, mask: Mask | None = None) -> None:
         """Prepare for slots with these corners (n, 4, 2); only how they lie to each other matters."""
         self._rules = rules
+        self._mask = mask or Mask()
         self._memory = _Memory(len(corners))
         self._own_places = own_places(corners)
         self._places: Places | None = None
@@ -173,7 +175,7 @@ class ChangeGate:
         another: NDArray[np.bool_] = np.abs(np.log(light / memory.first_light)).max(axis=1) > RELIT
         another &= memory.known & classified
         if changed.any() and another.any():  # where the light of some changes, the picture's says little of the others
-            changed = changed & self._much(held_against(now, memory.seen, self._own_places).crossed)
+            changed = changed & self._much(self._lit(now, memory.seen).crossed)
         changed = changed | ~memory.known
         memory.first_light[changed & classified] = light[changed & classified]
         return another & ~changed, changed
@@ -181,8 +183,9 @@ class ChangeGate:
     def _light_around(self, now: SlotColours, which: NDArray[np.bool_]) -> Colours:
         """The median colour around some slots, of places that lie in none; the whole picture's for others: (n, 3)."""
         light = np.repeat(now.light[None], len(which), axis=0)
-        for slot in np.flatnonzero(which & (self._own_places.sum(axis=1) >= FEWEST_AROUND)):
-            light[slot] = np.median(now.around.here[slot][self._own_places[slot]], axis=0) + 1
+        own = self._own_places & now.shown
+        for slot in np.flatnonzero(which & (own.sum(axis=1) >= FEWEST_AROUND)):
+            light[slot] = np.median(now.around.here[slot][own[slot]], axis=0) + 1
         return light
 
     def _differ(self, now: ColourSample, before: ColourSample, gain: Colours) -> NDArray[np.bool_]:
@@ -200,14 +203,21 @@ class ChangeGate:
             return np.zeros(len(self._own_places), bool)
         moving = self._differ(now.contents, self._last.contents, light / self._last_light)
         if moving.any() and self._own_places.any():
-            lit = held_against(now, self._last, self._own_places)
-            moving &= self._much(lit.contents) | self._stand_out(lit.around, COVERED_WHATEVER_THE_LIGHT)
+            lit, own = self._lit(now, self._last), self._own(now, self._last)
+            moving &= self._much(lit.contents) | self._stand_out(lit.around, own, COVERED_WHATEVER_THE_LIGHT)
         return moving
 
-    def _stand_out(self, rest: Colours, share: float = COVERED) -> NDArray[np.bool_]:
-        """In whose surroundings so much is left unexplained, (n, places, 3), that something stands before them."""
-        changed = (rest.mean(axis=2) > self._rules.change) & self._own_places
-        places = self._own_places.sum(axis=1)
+    def _lit(self, now: SlotColours, before: SlotColours) -> Lit:
+        return held_against(now, before, self._own(now, before))
+
+    def _own(self, now: SlotColours, before: SlotColours) -> NDArray[np.bool_]:
+        """Which places around each slot lie in no slot, and were shown both times: a nudge takes some out of sight."""
+        return self._own_places & now.shown & before.shown
+
+    def _stand_out(self, rest: Colours, own: NDArray[np.bool_], share: float = COVERED) -> NDArray[np.bool_]:
+        """In whose `own` surroundings so much is left unexplained, (n, places, 3), that something is before them."""
+        changed = (rest.mean(axis=2) > self._rules.change) & own
+        places = own.sum(axis=1)
         stands: NDArray[np.bool_] = (changed.sum(axis=1) > share * places) & (places >= FEWEST_AROUND)
         return stands
 
@@ -215,7 +225,8 @@ class ChangeGate:
         """Before which slots something stands."""
         if self._still is None:
             self._still = now
-        covered = self._stand_out(differences(now.around, self._still.around, light / self._still.light))
+        rest = differences(now.around, self._still.around, light / self._still.light)
+        covered = self._stand_out(rest, self._own(now, self._still))
         self._memory.settling = np.zeros(len(covered), bool)
         if covered.any():
             covered = self._before_in_any_light(now, self._still, covered, at_s)
@@ -227,9 +238,9 @@ class ChangeGate:
     ) -> NDArray[np.bool_]:
         """Before which of the suspects something really stands, and what is hidden with them."""
         memory = self._memory
-        lit = held_against(now, still, self._own_places)
-        covered = suspects & self._stand_out(lit.around, COVERED_WHATEVER_THE_LIGHT)
-        differs = self._much(held_against(now, memory.seen, self._own_places).contents) & memory.known
+        around = self._lit(now, still).around
+        covered = suspects & self._stand_out(around, self._own(now, still), COVERED_WHATEVER_THE_LIGHT)
+        differs = self._much(self._lit(now, memory.seen).contents) & memory.known
         memory.settling = suspects & differs & (at_s - memory.restless_s < SETTLES_S)
         covered |= memory.settling
         if covered.sum() >= max(FEWEST_HIDDEN, HIDDEN * len(covered)):
@@ -247,7 +258,8 @@ class ChangeGate:
 
     def _see(self, small: Pixels, corners: FloatArray) -> SlotColours:
         if self._places is None or not self._places.fit(corners, small.shape):
-            self._places = find_places(corners, small.shape)
+            masked = self._mask.over(small.shape[1], small.shape[0]) if self._mask.areas else None
+            self._places = find_places(corners, small.shape, masked)
         return self._places.see(small)
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+CLIPPED = 255
+"""All of a cell of which any pixel is clipped: the mean of what can't grow and what can is of no colour there was."""
 SAME_VIEW = 0.7
 """Correlation from which it does: lamps, a sunset, a white balance and infrared light leave 0.73 or more on the drawn
 racks, a camera that was nudged by a quarter of a cell 0.7 or less."""
@@ -15,7 +17,7 @@ def is_same_view(before: NDArray[np.uint8], now: NDArray[np.uint8], rack: NDArra
     rack do change there, as soon as the camera stands elsewhere.
 
     Args:
-        before: cells (h, w, 3), 0 where not shown, 255 where clipped.
+        before: cells (h, w, 3), 0 where not shown, CLIPPED where clipped.
         now: the same of the later picture.
         rack: the cells that show what doesn't change, counted row by row.
     """
@@ -23,7 +25,7 @@ def is_same_view(before: NDArray[np.uint8], now: NDArray[np.uint8], rack: NDArra
     counts.flat[rack] = True
     brightness = [cells.mean(axis=2) for cells in (before, now)]
     for levels in brightness:
-        counts &= (levels > 0) & (levels < 255)
+        counts &= (levels > 0) & (levels < CLIPPED)
     first, second = (_contrasts(np.log(np.maximum(levels, 1)), counts) for levels in brightness)
     return float(first @ second) >= SAME_VIEW * max(1e-6, float(np.linalg.norm(first) * np.linalg.norm(second)))
 

@@ -21,7 +21,7 @@ from PIL import Image
 from edge_agent.config.sections import ViewSection
 from edge_agent.seeing.colour_complaints import CAST, FAINT, FINE, NO_COLOUR, Complaint
 from edge_agent.seeing.colours import medians
-from edge_agent.seeing.same_view import is_same_view
+from edge_agent.seeing.same_view import CLIPPED, is_same_view
 from edge_agent.seeing.veil import MOST_CONTRAST, Veil, veil_over
 from kardus.inference.colour_correction import LIGHT, ColourCorrection
 from kardus.inference.geometry import FloatArray
@@ -34,8 +34,6 @@ CELL = 8
 """Width and height of a cell, in pixels of the reduced picture."""
 BRIGHTNESS = (12, 243)
 """Levels between which a channel says what the light is: not black, not clipped."""
-CLIPPED = 255
-"""All of a cell of which any pixel is clipped: the mean of what can't grow and what can is of no colour there was."""
 FEWEST = 24
 """With fewer cells nothing is said of the light."""
 AROUND = 32

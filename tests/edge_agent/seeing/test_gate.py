@@ -10,6 +10,7 @@ from edge_agent.deciding.verdict import LOOK_AGAIN_S
 from edge_agent.records import Activity
 from edge_agent.seeing.camera_view import placed
 from edge_agent.seeing.gate import ADAPT_AFTER_S, LOOKED_EVERY_S, SETTLES_S, ChangeGate, own_places
+from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.slots import Slot
 from edge_agent.seeing.view_guard import ViewGuard
 from kardus.inference.geometry import rectangle
@@ -285,6 +286,21 @@ def test_a_commissioning_picture_is_never_forgotten() -> None:
     for _ in range(5):
         decisions = eyes.see(somebody, after_s=ADAPT_AFTER_S)
     assert obstructed(decisions)
+
+
+@pytest.mark.parametrize("nudge", [12, -12])
+@pytest.mark.parametrize("mask", [Mask(), Mask([rectangle(0, 0, 0.1, 1)])], ids=["edge", "mask"])
+def test_what_a_nudge_takes_out_of_sight_or_brings_into_it_stands_before_nothing(nudge: int, mask: Mask) -> None:
+    """The picture's edge, or a mask that stays where it is, runs through what is around the slots."""
+    cells = np.random.default_rng(0).integers(60, 200, (12, 40, 3))
+    rack = np.asarray(np.kron(cells, np.ones((20, 20, 1))), np.uint8)
+    left = (42.0 if mask.areas else 2.0) + max(0, -nudge)
+    corners = np.stack([rectangle(left, y, left + 60, y + 60) for y in (10.0, 90.0, 170.0)])
+    before, after = (mask.black_out(rack[:, 100 - moved : 500 - moved]) for moved in (0, nudge))
+    gate = ChangeGate(RULES, corners, mask)
+    for second, (small, moved) in enumerate([(before, 0)] * 2 + [(after, nudge)] * 6):
+        decisions = gate.decide(small, corners + np.array([moved, 0.0]), float(second), [False] * len(corners))
+    assert not any(decision.obstructed or decision.busy for decision in decisions)
 
 
 def test_places_around_a_slot_that_lie_in_another_are_not_its_own() -> None:
