@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
-from kardus.contract.messages import Alert, Answered, CameraHealth, LastPicture
+from kardus.contract.messages import Alert, CameraHealth, LastPicture
 from kardus.contract.verdicts import Verdict
 from kardus.support.time_zone import UTC_ZONE, time_zone
 from tests.publishers import Publisher
@@ -26,6 +27,7 @@ from warehouse.console.people import find_person, list_people
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
+from warehouse.store.reader import StoreReader
 
 PASSWORD = "a long one of words"  # noqa: S105 - the tests' own
 
@@ -156,19 +158,27 @@ def test_an_agent_that_is_away_is_said_where_its_discrepancies_would_be(file_dat
 def test_the_fleet_shows_disk_outbox_and_last_pictures(file_database: Database) -> None:
     box, now = Publisher(), datetime.now(UTC)
     last = (LastPicture(camera="cam", captured=now),)
-    told = box._writer.online(
-        1, "0.1.0", now, disk_free_mb=11_480, waiting=17, last_pictures=last, answered=Answered(small=750, large=250)
-    )
+    told = box._writer.online(1, "0.1.0", now, disk_free_mb=11_480, waiting=17, last_pictures=last)
     health = CameraHealth(camera="cam", status="ok", since=now)
     write(file_database, told, box._writer.health(health))
     browser = Browser(console_over(file_database), Role.VIEWER)
     shown = words_of(browser.get("/fleet").text)
     assert "Disk 11.5 GB free Not sent yet 17" in shown
     assert "last picture" in shown
-    assert "Answered 75 % of 1,000 crops by the small network alone" in shown
-    assert "11480,17,750,250,cam,ok" in browser.get("/export/fleet.csv").text
-    write(file_database, box._writer.online(2, "0.1.0", now, answered=Answered(small=0, large=0)))
-    assert "small network" not in words_of(browser.get("/fleet").text), "it has answered nothing"
+    assert "11480,17,cam,ok" in browser.get("/export/fleet.csv").text
+
+
+def test_a_status_of_an_earlier_agent_that_says_more_is_stored_and_shown(hall: Hall) -> None:
+    topic, payload = hall.box._writer.online(1, "0.0.9", datetime.now(UTC), waiting=17)
+    said = json.loads(payload)
+    said["data"]["answered"] = {"small": 750, "large": 250}
+    write(hall.console.database, (topic, json.dumps(said).encode()))
+    agent = StoreReader(hall.console.database).site_state().agents["box"]
+    assert (agent.status, agent.waiting) == ("online", 17)
+    browser = Browser(hall.console, Role.VIEWER)
+    assert "0.0.9" in words_of(browser.get("/fleet").text)
+    assert "box,online,0.0.9" in browser.get("/export/fleet.csv").text
+    assert hall.client.get("/agents/box").json()["status"] == said["data"], "the API hands on what was said"
 
 
 def test_an_agent_of_which_only_its_cameras_have_spoken_is_shown(file_database: Database) -> None:

@@ -72,7 +72,7 @@ def export_fleet(request: Request, console: Served, _: ViewerVisit, kind: str) -
     """Agents and cameras."""
     with console.reading() as connection:
         agents = fleet_of(connection)
-    of_agent = ("agent", "status", "version", "model", "disk_free_mb", "waiting", "answered_small", "answered_large")
+    of_agent = ("agent", "status", "version", "model", "disk_free_mb", "waiting")
     header = (*of_agent, "camera", "camera_status", "since", "reason", "last_picture")
     rows = [
         (
@@ -82,8 +82,6 @@ def export_fleet(request: Request, console: Served, _: ViewerVisit, kind: str) -
             one["model"],
             one["status"].get("disk_free_mb"),
             one["status"].get("waiting"),
-            (one["status"].get("answered") or {}).get("small"),
-            (one["status"].get("answered") or {}).get("large"),
             camera.get("camera"),
             camera.get("status"),
             _time(camera.get("since")),

@@ -21,8 +21,6 @@ HEADING_WORDS = {
     "aisle": N_("Aisle"),
     "alert": N_("Alert"),
     "alert_status": N_("State of the alert"),
-    "answered_large": N_("Answered by the large network"),
-    "answered_small": N_("Answered by the small network"),
     "at": N_("When"),
     "by": N_("By"),
     "camera": N_("Camera"),
