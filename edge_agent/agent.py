@@ -111,8 +111,7 @@ class Agent:
         )
         self._failures: list[str] = []
         self._session = self._mqtt_session()
-        parts = (self._session, self._writer, self._recorder, self._cameras, self._outbox)
-        self._report = SelfReport(*parts, answered=lambda: self._pipeline.answered)
+        self._report = SelfReport(self._session, self._writer, self._recorder, self._cameras, self._outbox)
         self._report.forget_others(config.homeassistant)
         self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
         self._desk = self._command_desk()

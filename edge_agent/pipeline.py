@@ -29,11 +29,10 @@ from edge_agent.health.metrics import Metrics
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
 from edge_agent.seeing.colour_complaints import NO_COLOUR
 from kardus.contract.commands import Correct
-from kardus.contract.messages import Answered, Expected, LocationState, Status
+from kardus.contract.messages import LocationState, Status
 from kardus.contract.verdicts import Verdict
-from kardus.inference.cascade import questions_of
-from kardus.inference.classification import Classification, CropClassifier, MatchQuestion
-from kardus.inference.classifier import classify_in_stages
+from kardus.inference.classification import Classification, CropClassifier
+from kardus.inference.classifier import classify_in_portions
 from kardus.inference.part_decoded import BrokenPictureError, whole_of
 from kardus.support.clock import Clock
 from kardus.support.errors import ConfigError, KardusError
@@ -93,8 +92,6 @@ class Pipeline:
         """
         self._codes = codes or CodeWatch(CodesSection())
         self._heartbeat = heartbeat or Heartbeat()
-        self.answered: Answered | None = None
-        """How many crops each network has answered; None: the model in use is no cascade."""
         self._cameras = cameras
         self._expected = expected
         self._recorder = recorder
@@ -270,7 +267,6 @@ class Pipeline:
 
     def _set_classifier(self, classifier: CropClassifier) -> None:
         self.classifier, self._size_px = classifier, classifier.size_px
-        self.answered = None
         self._codes.know(classifier.classes)
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
@@ -328,25 +324,13 @@ class Pipeline:
         return [finding for finding in findings if finding and finding.camera != camera.name]
 
     def _classify(self, sightings: Sequence[tuple[Camera, Sighting]]) -> list[Classification]:
-        chosen = [(camera, sighting) for camera, sighting in sightings if sighting.chosen]
-        if not chosen:
+        crops = [sighting.crops for _, sighting in sightings if sighting.chosen]
+        if not crops:
             return []
-        asked: list[MatchQuestion | None] = []
-        for camera, sighting in chosen if self.classifier.small else ():
-            asked += questions_of(self._expectations(camera, sighting), camera.votes.enough)
-        crops = np.concatenate([sighting.crops for _, sighting in chosen])
         with self._metrics.classify_s.time():
-            answers, by_small = classify_in_stages(self.classifier, crops, asked, self._heartbeat.beat)
+            answers = classify_in_portions(self.classifier, np.concatenate(crops), self._heartbeat.beat)
         self._metrics.classified.inc(len(answers))
-        if self.classifier.small:
-            self._metrics.classified_by_small.inc(by_small)
-            known = self.answered or Answered(small=0, large=0)
-            self.answered = Answered(small=known.small + by_small, large=known.large + len(answers) - by_small)
         return answers
-
-    def _expectations(self, camera: Camera, sighting: Sighting) -> list[Expected | None]:
-        known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
-        return [expectation.expected if expectation else None for expectation in known]
 
     def _judge(
         self, sightings: Sequence[tuple[Camera, Sighting]], answers: Sequence[Classification], processed: Processed
@@ -371,9 +355,9 @@ class Pipeline:
         return findings
 
     def _classified_crops(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> ClassifiedCrops:
-        expected, picture = self._expectations(camera, sighting), whole_of(sighting.picture)
-        enough = camera.votes.enough
-        return ClassifiedCrops(picture, sighting.corners, answers, expected, enough, sighting.correction)
+        known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
+        expected = [expectation.expected if expectation else None for expectation in known]
+        return ClassifiedCrops(whole_of(sighting.picture), sighting.corners, answers, expected, sighting.correction)
 
     def _finding(self, camera: Camera, location: str) -> Finding | None:
         return self.judging.judge(camera.votes, location, camera.name, camera.view.last_capture)

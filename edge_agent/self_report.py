@@ -15,7 +15,7 @@ from edge_agent.reporting.outbox.outbox import Outbox
 from kardus import __version__
 from kardus.contract.commands import Reply
 from kardus.contract.homeassistant import discovery_document, discovery_topic
-from kardus.contract.messages import Answered, Coverage, LastPicture
+from kardus.contract.messages import Coverage, LastPicture
 from kardus.mqtt.session import MqttSession
 
 STATUS_EVERY_S = 300.0
@@ -39,8 +39,6 @@ class SelfReport:
         recorder: Recorder,
         cameras: Cameras,
         outbox: Outbox,
-        *,
-        answered: Callable[[], Answered | None] = lambda: None,
     ) -> None:
         """Keep whom to ask."""
         self._topics = writer.topics
@@ -48,7 +46,7 @@ class SelfReport:
         self._writer = writer
         self._recorder = recorder
         self._cameras = cameras
-        self._outbox, self._answered = outbox, answered
+        self._outbox = outbox
         self._next_s = time.monotonic() + FIRST_STATUS_S
         self._measured = self._measure()
         self._today = _today()
@@ -128,7 +126,6 @@ class SelfReport:
             "disk_free_mb": self._outbox.free_bytes() // 1_000_000,
             "waiting": self._outbox.depth().total,
             "last_pictures": tuple(LastPicture(camera=name, captured=when) for name, when in captures.items()),
-            "answered": self._answered(),
         }
 
     def _reason(self) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 import onnxruntime as ort
 
 from kardus.inference.bundle import Bundle
-from kardus.inference.cascade import SmallNetwork
 from kardus.inference.classifier import Classifier, run_graph
 from kardus.inference.onnx_session import UNWANTED_OPTIMIZERS
 from kardus.inference.preprocess import Pixels
@@ -31,9 +30,6 @@ class Speed:
 def bench(bundle: Bundle, threads: int, batch: int, seconds: float) -> tuple[Speed, ...]:
     """Time the agent's classifier, from crops to calibrated answers, and onnxruntime alone, in turn on the same crops.
 
-    Of a cascade, its large network is the classifier; that with the small one asked first is timed, too: it answers the
-    share of crops that it answered when it was built.
-
     Args:
         bundle: the one to time.
         threads: processor threads; 0 leaves the choice to onnxruntime.
@@ -48,22 +44,8 @@ def bench(bundle: Bundle, threads: int, batch: int, seconds: float) -> tuple[Spe
         "classifier": lambda: classifier.classify(crops),
         "onnxruntime": lambda: bare(crops),
     }
-    if bundle.small:
-        works["cascade"] = _cascade(bundle, classifier, threads, crops)
     times = _in_turn(tuple(works.values()), seconds)
     return tuple(_speed(name, own, batch) for name, own in zip(works, times, strict=True))
-
-
-def _cascade(bundle: Bundle, large: Classifier, threads: int, crops: Pixels) -> Callable[[], object]:
-    small = SmallNetwork(bundle, threads)
-    rest = round((1 - small.fit.answered.value) * len(crops))
-
-    def ask() -> None:
-        small.classifier.classify(crops)
-        if rest:
-            large.classify(crops[:rest])
-
-    return ask
 
 
 def _bare(bundle: Bundle, threads: int) -> Callable[[Pixels], object]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 
 from export.build_time import build_time
-from export.bundle_writer import members_of, png, small_members_of, write_bundle
-from export.cascade import ExportedNetwork, fit_pair, require_pair, run_exported, with_small
+from export.bundle_writer import members_of, png, write_bundle
 from export.golden import choose_golden, golden_samples
 from export.lower_precision import LowPrecisionModel, PrecisionTarget, lower
 from export.onnx_graph import OPSET, to_onnx, with_metadata
@@ -27,6 +28,10 @@ from kardus.contract.manifest import (
     Precision,
     Training,
 )
+from kardus.inference.bundle import Bundle
+from kardus.inference.classifier import Classifier
+from kardus.inference.preprocess import Pixels
+from kardus.inference.raw_outputs import RawOutputs
 from kardus.inference.tolerances import OF_PRECISION
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
@@ -40,13 +45,14 @@ FP32 = PrecisionTarget("fp32", max_drop=0)
 
 
 @dataclass(frozen=True)
-class CascadeTarget:
-    """The small network of a cascade."""
+class ExportedNetwork:
+    """A network that was exported, and compared with the trained one."""
 
-    run: Path
-    """Its run's folder, or a checkpoint."""
-    max_loss: float = 0.1
-    """Percentage points of photos that it may call a match wrongly."""
+    model: bytes
+    manifest: Manifest
+    """Without members."""
+    logits: NDArray[np.float32]
+    """(N, classes): its answers to the examples."""
 
 
 def build(
@@ -59,7 +65,6 @@ def build(
     version: str = "1.0.0",
     keys: Sequence[Ed25519PrivateKey] = (),
     unfinished: bool = False,
-    small: CascadeTarget | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export, check parity with the trained model on real crops in the agent's own classifier, and write the bundle.
@@ -73,42 +78,32 @@ def build(
         version: three numbers.
         keys: private keys to sign with; none leaves the bundle unsigned.
         unfinished: take the network of a run that is still going on, or was interrupted, as it is now.
-        small: the small network of a cascade, in the same precision; None: the bundle holds one network.
         on_step: called with a line on every step.
 
     Raises:
         DataError: the checkpoint or the data set cannot be read.
-        UsageError: a name can't be used, the networks don't fit each other, or no photo is left to evaluate a lower
-            precision or a cascade on.
+        UsageError: a name can't be used, or no photo is left to evaluate a lower precision on.
         BundleError: the exported model differs from the trained one, or loses more accuracy than allowed.
     """
     require_file_target("--out", out)
     _check_names(name or out.stem, version)
-    _check_form(form, target, small)
-    runs = [checkpoint_path, *([small.run] if small else [])]
-    checkpoints = [_finished(run, unfinished=unfinished) for run in runs]
-    require_pair(runs, checkpoints)
-    shown, labels = examples(checkpoints[0], target.data), [info.name for info in checkpoints[0].classes]
-    networks = []
-    for run, checkpoint in zip(runs, checkpoints, strict=True):
-        manifest = _describe(checkpoint, checkpoint.model(), name or out.stem, version, target.precision, form=form)
-        networks.append(_export(run, checkpoint, manifest, out=out, target=target, shown=shown, on_step=on_step))
-    manifest = networks[0].manifest
-    if small:
-        on_step("fitting what the small network answers")
-        fit = fit_pair(runs, checkpoints, networks, target=target, max_loss=small.max_loss, out=out)
-        manifest = with_small(manifest, networks[1].manifest, fit)
-    return write_bundle(out, manifest, _members(networks, labels, shown), keys)
+    _check_form(form, target)
+    checkpoint = _finished(checkpoint_path, unfinished=unfinished)
+    shown = examples(checkpoint, target.data)
+    described = _describe(checkpoint, checkpoint.model(), name or out.stem, version, target.precision, form=form)
+    network = _export(checkpoint_path, checkpoint, described, out=out, target=target, shown=shown, on_step=on_step)
+    return write_bundle(out, network.manifest, _members(network, shown), keys)
 
 
-def _members(networks: Sequence[ExportedNetwork], labels: list[str], shown: Crops) -> dict[str, bytes]:
-    """The bundle's files but the manifest: one network's, or both of a cascade, and their golden samples."""
-    chosen = choose_golden(labels, shown.names, [network.logits for network in networks])
-    golden = [golden_samples(labels, network.logits[chosen]) for network in networks]
-    members = members_of(networks[0].model, golden[0], [png(shown.pixels[index]) for index in chosen])
-    for network, samples in zip(networks[1:], golden[1:], strict=True):
-        members |= small_members_of(network.model, samples)
-    return members
+def _members(network: ExportedNetwork, shown: Crops) -> dict[str, bytes]:
+    """The bundle's files but the manifest: the network, and its golden samples."""
+    labels = [info.name for info in network.manifest.classes]
+    chosen = choose_golden(labels, shown.names, network.logits)
+    return members_of(
+        network.model,
+        golden_samples(labels, network.logits[chosen]),
+        [png(shown.pixels[index]) for index in chosen],
+    )
 
 
 def _export(
@@ -121,31 +116,34 @@ def _export(
     shown: Crops,
     on_step: Callable[[str], None],
 ) -> ExportedNetwork:
-    """One network in its precision, compared with the trained one.
+    """The network in its precision, compared with the trained one.
 
     Raises:
         BundleError: it differs, or loses more accuracy than allowed.
     """
     on_step("exporting the graph")
-    network, judged = checkpoint.model(), None
+    network = checkpoint.model()
     model = (to_onnx if manifest.form == "complete" else to_portable)(network, checkpoint.config.size)
     if target.precision != "fp32":
-        low = lower(run, checkpoint, model, target, run=partial(run_exported, out, manifest), on_step=on_step)
-        model, manifest, judged = low.model, _measured_again(manifest, low), low.judged
+        low = lower(run, checkpoint, model, target, run=partial(_run, out, manifest), on_step=on_step)
+        model, manifest = low.model, _measured_again(manifest, low)
     model = with_metadata(model, manifest)
     on_step(f"comparing with the trained model on {len(shown)} crops")
-    exported = run_exported(out, manifest, model, shown.pixels)
+    exported = _run(out, manifest, model, shown.pixels)
     parity = measure_parity(run_network(network, shown.pixels), exported)
     if target.precision == "fp32":
         refuse_difference(out, parity)
-    return ExportedNetwork(model, manifest.model_copy(update={"parity": parity}), exported.logits, judged)
+    return ExportedNetwork(model, manifest.model_copy(update={"parity": parity}), exported.logits)
 
 
-def _check_form(form: GraphForm, target: PrecisionTarget, small: CascadeTarget | None) -> None:
+def _run(out: Path, manifest: Manifest, model: bytes, crops: Pixels) -> RawOutputs:
+    """A model's outputs in the agent's own classifier; `out` names it in errors."""
+    return Classifier(Bundle(str(out), manifest, model, (), {}, ())).run(crops)
+
+
+def _check_form(form: GraphForm, target: PrecisionTarget) -> None:
     if form == "portable" and target.precision != "fp32":
         raise UsageError(f"--form portable --precision {target.precision}: build it in fp32; converters lower it")
-    if form == "portable" and small:
-        raise UsageError(f"--form portable --small {small.run}: converters take one network: leave out --small")
 
 
 def _finished(path: Path, *, unfinished: bool) -> Checkpoint:

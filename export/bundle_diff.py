@@ -84,20 +84,7 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "temperature": f"{manifest.calibration.temperature:.3f}",
         "unknown below": f"{manifest.calibration.rejection_threshold:.3f}",
         "doubted below": f"{manifest.calibration.doubt_threshold:.3f}",
-        **_cascade(bundle),
         "signed by": ", ".join(bundle.signed_by) or "nobody",
-    }
-
-
-def _cascade(bundle: Bundle) -> dict[str, str]:
-    small = bundle.manifest.small
-    if small is None or bundle.small is None:
-        return dict.fromkeys(("small network", "it answers from", "it answers", "it doesn't answer"), "none")
-    return {
-        "small network": f"{small.training.architecture}, {small.precision}, {len(bundle.small.model) / 1e6:.2f} MB",
-        "it answers from": f"likelihood {small.fit.likelihood:.4f}, score {small.fit.score:.3f}",
-        "it answers": _metric(small.fit.answered),
-        "it doesn't answer": ", ".join(small.withheld) or "none",
     }
 
 

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from kardus.contract.manifest import CascadeFit, Manifest, Metric
+from kardus.contract.manifest import Manifest, Metric
 from kardus.inference.bundle import Bundle
 from kardus.support.console import table_of
 
@@ -24,7 +24,7 @@ def facts_table(bundle: Bundle) -> Table:
     }
     if manifest.form == "portable":
         rows["form"] = "portable: float NCHW, one crop at a time, no evidence"
-    rows |= _cascade(bundle) | _changed(manifest)
+    rows |= _changed(manifest)
     if manifest.pixels:
         points = (f"{100 * p.accuracy.value:.0f} % at {p.side_px} px" for p in manifest.pixels)
         rows["held out, by pixels"] = ", ".join(points)
@@ -33,29 +33,8 @@ def facts_table(bundle: Bundle) -> Table:
     return table_of((), rows.items(), bundle.title)
 
 
-def fit_words(fit: CascadeFit) -> str:
-    """What the small network of a cascade answers, and what that costs, for people."""
-    return (
-        f"answers {_percent(fit.answered)} of photos; wrong matches: {_percent(fit.lost)} where another product is "
-        f"expected, {_percent(fit.strangers)} of strangers"
-    )
-
-
 def _percent(metric: Metric) -> str:
     return f"{100 * metric.value:.1f} % ({100 * metric.low:.1f} to {100 * metric.high:.1f}, n = {metric.n})"
-
-
-def _cascade(bundle: Bundle) -> dict[str, str]:
-    """What the small network is, and does."""
-    small, members = bundle.manifest.small, bundle.small
-    if small is None or members is None:
-        return {}
-    rows = {
-        "small network": f"{small.training.architecture}, {small.training.parameters / 1e6:.2f} M parameters, "
-        f"{len(members.model) / 1e6:.2f} MB; sure from {small.fit.likelihood:.3f}, score {small.fit.score:.2f}",
-        "small network, held out": fit_words(small.fit),
-    }
-    return rows | ({"small network, without": ", ".join(small.withheld)} if small.withheld else {})
 
 
 def _changed(manifest: Manifest) -> dict[str, str]:

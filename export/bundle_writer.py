@@ -14,15 +14,7 @@ from PIL import Image
 from export.keys import sign
 from kardus.contract.manifest import GoldenSample, Manifest, Member, Signature
 from kardus.inference.bundle import read_bundle
-from kardus.inference.bundle_archive import (
-    GOLDEN,
-    MANIFEST,
-    MODEL,
-    SIGNATURES,
-    SMALL_GOLDEN,
-    SMALL_MODEL,
-    BundleArchive,
-)
+from kardus.inference.bundle_archive import GOLDEN, MANIFEST, MODEL, SIGNATURES, BundleArchive
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import UsageError
 from kardus.support.files import write_whole
@@ -36,11 +28,6 @@ def members_of(model: bytes, golden: Sequence[GoldenSample], pictures: Sequence[
     """The members that the manifest lists: the model, the golden samples' expected outputs, and their PNG files."""
     files = {sample.file: picture for sample, picture in zip(golden, pictures, strict=True)}
     return {MODEL: model, GOLDEN: _json([sample.model_dump() for sample in golden]), **files}
-
-
-def small_members_of(model: bytes, golden: Sequence[GoldenSample]) -> dict[str, bytes]:
-    """What the bundle of a cascade has for its small network; `golden` is what that answers to the same pictures."""
-    return {SMALL_MODEL: model, SMALL_GOLDEN: _json([sample.model_dump() for sample in golden])}
 
 
 def list_members(members: dict[str, bytes]) -> dict[str, Member]:

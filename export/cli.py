@@ -12,7 +12,7 @@ from rich.status import Status
 from export.answering import answer_request
 from export.bench import bench
 from export.bundle_diff import agreement, diff_bundles
-from export.bundle_facts import facts_table, fit_words
+from export.bundle_facts import facts_table
 from export.bundle_writer import sign_again
 from export.convert.convert import convert
 from export.convert.targets import TargetName
@@ -22,7 +22,7 @@ from export.options import class_info, next_release, require_bundle_name
 from export.photo_checks import check_answers, check_parity
 from export.verify import verify
 from kardus.contract.enrolment import ANSWER
-from kardus.contract.manifest import EMPTY_CLASS, GraphForm, Manifest, Precision, class_name
+from kardus.contract.manifest import EMPTY_CLASS, GraphForm, Parity, Precision, class_name
 from kardus.inference.bundle import read_bundle
 from kardus.inference.preprocess import Pixels
 from kardus.inference.providers import ON_CPU, parse_provider
@@ -53,13 +53,6 @@ FormOption = Annotated[
     GraphForm,
     typer.Option(help="portable: float NCHW, one crop at a time, no evidence: for `convert`, in fp32 alone."),
 ]
-SmallOption = Annotated[
-    Path | None,
-    typer.Option(help="Make a cascade: the run of a small network that is asked first and answers what it is sure of."),
-]
-MaxLossOption = Annotated[
-    float, typer.Option(min=0, max=100, help="--small: percentage points of photos that it may call a match wrongly.")
-]
 SignOption = Annotated[list[Path] | None, typer.Option(help="Private key to sign with; may be given again.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -86,13 +79,11 @@ def build_command(
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Take the network of a run that isn't finished, as it is now.")
     ] = False,
-    small: SmallOption = None,
-    max_loss: MaxLossOption = 0.1,
     sign: SignOption = None,
 ) -> None:
     """Export CHECKPOINT, check parity with the trained model on real crops, and write and sign the bundle."""
     try:
-        from export.build import CascadeTarget, build  # noqa: PLC0415 - the other commands run without torch
+        from export.build import build  # noqa: PLC0415 - the other commands run without torch
         from export.lower_precision import PrecisionTarget  # noqa: PLC0415
     except ModuleNotFoundError as error:
         missing_extra("kardus-export build", "export", error.name)
@@ -109,22 +100,18 @@ def build_command(
             version=version,
             keys=keys,
             unfinished=unfinished,
-            small=CascadeTarget(small, max_loss) if small else None,
             on_step=partial(_show_step, status),
         )
-    _show_built(out_file, manifest)
+    _show_built(out_file, manifest.parity)
     _note_unsigned(sign)
 
 
-def _show_built(out_file: Path, manifest: Manifest) -> None:
-    parity = manifest.parity
+def _show_built(out_file: Path, parity: Parity) -> None:
     out.print(
         f"{out_file}: {out_file.stat().st_size / 1e6:.2f} MB; on {parity.n} crops the largest logit difference is "
         f"{parity.max_logit_difference:.1e}, same class on {100 * parity.top1_agreement:.1f} %",
         soft_wrap=True,
     )
-    if manifest.small:
-        out.print(f"the small network {fit_words(manifest.small.fit)}", soft_wrap=True)
 
 
 def _show_step(status: Status, step: str) -> None:

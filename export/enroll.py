@@ -10,9 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from export.build_time import build_time
-from export.bundle_writer import members_of, png, small_members_of, write_bundle
+from export.bundle_writer import members_of, png, write_bundle
 from export.enrolment_views import views_of
-from export.withheld import with_withheld
 from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest, class_name
 from kardus.inference.bundle import Bundle
 from kardus.inference.classification import SMALLEST_DISTANCE, squared_distances
@@ -83,9 +82,7 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
     columns = [manifest.classes.index(known) for known in siblings]
     nearest = siblings[int(to_known[:, columns].sum(axis=0).argmin())]
     changes = _changes(bundle, classifier)
-    changed = with_withheld(
-        bundle, _with_class(manifest, changes, _completed(info, manifest, nearest), of_views), crops
-    )
+    changed = _with_class(manifest, changes, _completed(info, manifest, nearest), of_views)
     clearest = int((to_known.min(axis=1) - squared_distances(embedding, embedding.mean(axis=0)[None])[:, 0]).argmax())
     golden = [*bundle.golden, GoldenSample(file=_file(bundle.golden), label=info.name, top1="", logits=())]
     pictures = [*(bundle.golden_png[sample.file] for sample in bundle.golden), png(crops[clearest, 0])]
@@ -295,9 +292,5 @@ def _write(
         )
         for sample, row in zip(golden, logits, strict=True)
     ]
-    members = members_of(bundle.model, filled, pictures)
-    if bundle.small:
-        kept = [sample for sample in bundle.small.golden if sample.file in files]
-        members |= small_members_of(bundle.small.model, kept)
-    complete = write_bundle(release.out, changed, members, release.keys)
+    complete = write_bundle(release.out, changed, members_of(bundle.model, filled, pictures), release.keys)
     return complete, filled

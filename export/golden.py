@@ -10,20 +10,19 @@ from kardus.contract.manifest import GoldenSample
 Floats = NDArray[np.float32]
 
 
-def choose_golden(names: Sequence[str], labels: Sequence[str], logits: Sequence[Floats]) -> list[int]:
+def choose_golden(names: Sequence[str], labels: Sequence[str], logits: Floats) -> list[int]:
     """For each class the example with the largest logit margin, so that rounding doesn't change its predicted class.
 
     Args:
         names: the classes.
         labels: (N,), the class of each example.
-        logits: of each network that is to answer the samples, (N, classes); the smallest margin counts.
+        logits: (N, classes), the exported model's for the examples.
     """
-    tops = [np.sort(own, axis=1) for own in logits]
-    margin = np.min([top[:, -1] - top[:, -2] for top in tops], axis=0)
+    top = np.sort(logits, axis=1)
+    margin = top[:, -1] - top[:, -2]
     chosen = []
     for number, label in enumerate(names):
-        right = np.sum([own.argmax(axis=1) == number for own in logits], axis=0)
-        rank = list(zip(right, margin, strict=True))
+        rank = list(zip(logits.argmax(axis=1) == number, margin, strict=True))
         chosen.append(max((i for i, name in enumerate(labels) if name == label), key=rank.__getitem__))
     return chosen
 

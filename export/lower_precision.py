@@ -53,8 +53,6 @@ class LowPrecisionModel:
     calibration: Calibration
     """Fitted again, on the outputs of this precision."""
     found: LowerPrecision
-    judged: bytes
-    """The model that was evaluated: of the network from before the refit, where there was one."""
 
 
 def lower(
@@ -83,7 +81,7 @@ def lower(
         DataError: a data set can't be read.
         UsageError: there is no photo to evaluate on.
     """
-    judged = judged_checkpoint(path, checkpoint)
+    judged = _judged(path, checkpoint)
     photos = trained_and_unseen(judged, target.data, target.calibrate)
     unseen, calibration = photos.judging, photos.calibration
     before = _as_judged(judged, unseen, partial(run_network, judged.model()))
@@ -99,10 +97,10 @@ def lower(
         model = lowering.model(found.in_float)
     _refuse_collapse(run(plain, unseen.pixels), run(model, unseen.pixels), found)
     calibrated = _calibration(judged, photos, partial(run, judged_model), on_step)
-    return LowPrecisionModel(model, calibrated, found, judged_model)
+    return LowPrecisionModel(model, calibrated, found)
 
 
-def judged_checkpoint(path: Path, checkpoint: Checkpoint) -> Checkpoint:
+def _judged(path: Path, checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint to evaluate: the given one, or the one from before the refit on the held-out photos.
 
     Raises:

@@ -1,13 +1,10 @@
 """The photos of an export: for parity and golden samples, to calibrate quantisation on, and to evaluate it on."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import DataError, UsageError
@@ -18,10 +15,6 @@ from train.networks.checkpoint import Checkpoint
 
 PARITY_CROPS = 256
 CALIBRATION_CROPS = 256
-_NOTHING_LEFT = (
-    "{}: no photo in it that was neither trained nor calibrated on, so that nothing can judge {}: name other photos "
-    "with --data"
-)
 _GONE = "{}: the data set that was trained on is not there: name it with --data"
 
 
@@ -89,56 +82,19 @@ def trained_and_unseen(judged: Checkpoint, data: Path | None, calibrate: Path | 
     """
     own = _trained_on(judged, data)
     trained = [sample for sample in own.samples if sample.split == "train"]
-    chosen = _to_calibrate(trained, calibrate)
-    judging, is_own, candidates = _candidates(judged, own, data)
-    unseen = _apart(candidates, [*trained, *chosen])
-    if not unseen:
-        raise UsageError(_NOTHING_LEFT.format(judging.source, "the lower precision"))
-    return Unseen(_crops(chosen, judged), _crops(unseen, judged), _origin(judging, is_own=is_own))
-
-
-@dataclass(frozen=True)
-class CommonUnseen:
-    """Photos that none of several networks was trained or calibrated on."""
-
-    crops: Crops
-    groups: NDArray[np.int64]
-    """(N,): photos of one burst share one."""
-    origin: str
-    """As in `Unseen`."""
-
-
-def unseen_by_all(judged: Sequence[Checkpoint], data: Path | None, calibrate: Path | None) -> CommonUnseen:
-    """As the photos to evaluate on of `trained_and_unseen`, for several checkpoints of the same classes and size.
-
-    Raises:
-        DataError: a data set can't be read.
-        UsageError: nothing is left to evaluate on.
-    """
-    own = [_trained_on(checkpoint, data) for checkpoint in judged]
-    trained = [[sample for sample in each.samples if sample.split == "train"] for each in own]
-    used = [sample for each in trained for sample in (*each, *_to_calibrate(each, calibrate))]
-    judging, is_own, candidates = _candidates(judged[0], own[0], data)
-    unseen = _apart(candidates, used)
-    if not unseen:
-        raise UsageError(_NOTHING_LEFT.format(judging.source, "the two networks"))
-    return CommonUnseen(_crops(unseen, judged[0]), photo_groups(unseen), _origin(judging, is_own=is_own))
-
-
-def _to_calibrate(trained: list[Sample], calibrate: Path | None) -> list[Sample]:
-    return _in_turn(read_data(calibrate).samples if calibrate else trained)[:CALIBRATION_CROPS]
-
-
-def _candidates(judged: Checkpoint, own: DataSet, data: Path | None) -> tuple[DataSet, bool, list[Sample]]:
-    """The data set to evaluate on, whether it is the one that was trained on, and what of it may be unseen."""
+    chosen = _in_turn(read_data(calibrate).samples if calibrate else trained)[:CALIBRATION_CROPS]
     judging = own if data is None else _split(judged, read_data(data))
     is_own = judging.sha256() == judged.data_sha256
     known = {info.name for info in judged.classes}
-    return judging, is_own, [s for s in judging.samples if s.name in known and (s.split == "val" or not is_own)]
-
-
-def _origin(judging: DataSet, *, is_own: bool) -> str:
-    return f"{judging.sha256()}:{'val' if is_own else 'unseen'}"
+    candidates = [s for s in judging.samples if s.name in known and (s.split == "val" or not is_own)]
+    unseen = _apart(candidates, [*trained, *chosen])
+    if not unseen:
+        raise UsageError(
+            f"{judging.source}: no photo in it that was neither trained nor calibrated on, so that nothing can judge "
+            "the lower precision: name other photos with --data"
+        )
+    origin = f"{judging.sha256()}:{'val' if is_own else 'unseen'}"
+    return Unseen(_crops(chosen, judged), _crops(unseen, judged), origin)
 
 
 def _split(checkpoint: Checkpoint, data: DataSet) -> DataSet:

@@ -27,7 +27,6 @@ from train.recipe import DEFAULT, read_recipe, recipe_names
 from train.run_display import RunDisplay
 
 if TYPE_CHECKING:
-    from train.evaluation.cascade_evaluation import CascadeEvaluation
     from train.evaluation.evaluation import Evaluation, Rejection
     from train.evaluation.predictor import ModelOrigin
     from train.evaluation.selective_classification import McNemar
@@ -115,14 +114,12 @@ def evaluate_command(
     chosen = _split(split)
     _require_file_targets({"--predictions": predictions, "--report": report})
     from train.evaluation import evaluation as measured  # noqa: PLC0415 - see the module
-    from train.evaluation.cascade_evaluation import evaluate_cascade  # noqa: PLC0415
     from train.evaluation.evaluation_report import write_evaluation  # noqa: PLC0415
     from train.evaluation.predictor import open_predictor  # noqa: PLC0415
 
     predictor = open_predictor(model)
     data_set = read_data(data)
     result = measured.evaluate(predictor, data_set, chosen)
-    cascade = evaluate_cascade(predictor, result, unknown)
     rejection = measured.measure_rejection(predictor, result, unknown) if unknown else None
     other = measured.evaluate(open_predictor(against), data_set, chosen) if against else None
     compared = measured.compare(result, other) if other else None
@@ -137,11 +134,9 @@ def evaluate_command(
     if as_json:
         content = evaluation_json(result, rejection, unfinished)
         content |= {"against": vars(compared)} if compared else {}
-        print_json(content | ({"cascade": cascade_json(cascade)} if cascade else {}))
+        print_json(content)
         return
     _print_tables(result, rejection)
-    if cascade:
-        _print_cascade(cascade)
     if compared:
         _print_comparison(against, compared)
 
@@ -162,18 +157,6 @@ def _require_file_targets(named: dict[str, Path | None]) -> None:
 
 def _unfinished_note(model: Path, unfinished: str) -> list[str]:
     return [f"{model}: its run is unfinished: {unfinished}; these are figures of what it is now"] if unfinished else []
-
-
-def cascade_json(cascade: "CascadeEvaluation") -> dict[str, Any]:
-    """The metrics of a cascade's small network, as JSON content."""
-    return {name: metric.model_dump() for name, metric in vars(cascade).items() if metric}
-
-
-def _print_cascade(cascade: "CascadeEvaluation") -> None:
-    out.print(f"Answered by the small network, where it is what is expected: {percent(cascade.answered)}")
-    out.print(f"Called a match by it alone, where another product is expected: {percent(cascade.lost)}")
-    if cascade.strangers:
-        out.print(f"Unknown called a match by it alone: {percent(cascade.strangers)}")
 
 
 def _print_comparison(against: Path | None, compared: "McNemar") -> None:

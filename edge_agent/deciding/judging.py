@@ -137,11 +137,6 @@ class Votes:
         """Which slots are to be classified at the next opportunity."""
         return [slot.is_wanted for slot in self._slots]
 
-    @property
-    def enough(self) -> float:
-        """The likelihood from which what is expected is a match."""
-        return self._rules.match_likelihood
-
     def slots_of(self, location: str) -> Sequence[int]:
         """The slots of a location."""
         return self._slots_of[location]

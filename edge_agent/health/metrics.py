@@ -34,9 +34,6 @@ class Metrics:
         self.cartons_read = self._counter("kardus_cartons_read", "Cartons whose codes were looked for.", "outcome")
         self.at_rest = self._counter("kardus_slots_skipped", "Slots that weren't classified, nothing having changed.")
         self.classified = self._counter("kardus_classifications", "Crops that were classified.")
-        self.classified_by_small = self._counter(
-            "kardus_classifications_small", "Those of them that a cascade's small network answered."
-        )
         self.events = self._counter("kardus_events", "Changes of verdict.", "verdict")
         self.unrecorded = self._counter("kardus_recording_dropped", "Pictures that weren't recorded in time.")
         self.connections = self._counter("kardus_mqtt_connections", "Connections that the broker accepted.")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from edge_agent.config.sections import ModelSection
 from kardus.inference.bundle import Bundle, Trust, read_bundle
-from kardus.inference.cascade import open_classifier
 from kardus.inference.classifier import Classifier
 from kardus.support.errors import ConfigError, ProviderError
 from kardus.support.memory import give_back
@@ -29,11 +28,9 @@ def golden_checked(bundle: Bundle, settings: ModelSection) -> Classifier:
         ConfigError: none of the providers can run it here.
     """
     try:
-        classifier = open_classifier(bundle, settings.threads, settings.providers)
+        classifier = Classifier(bundle, settings.threads, settings.providers)
     except ProviderError as error:
         raise ConfigError(f"model.providers: {error}") from error
     classifier.check_golden(bundle)
-    if classifier.small:
-        classifier.small.check_golden()
     give_back()  # a model is read, unpacked and prepared in several copies
     return classifier

@@ -16,7 +16,6 @@ class NoModel:
     size_px = 32
     classes: tuple[ClassInfo, ...] = ()
     pixels: tuple[PixelAccuracy, ...] = ()
-    small = None
 
     def classify(self, crops: Pixels) -> list[Classification]:
         """For each crop, that nothing is known of it."""

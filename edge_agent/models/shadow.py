@@ -10,9 +10,8 @@ import numpy as np
 from edge_agent.records import ClassifiedCrops
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.model_status import Comparison
-from kardus.inference.cascade import questions_of
 from kardus.inference.classification import Classification
-from kardus.inference.classifier import Classifier, classify_in_stages
+from kardus.inference.classifier import Classifier, classify_in_portions
 from kardus.inference.preprocess import Pixels, cut_out
 from kardus.support.errors import BundleError
 
@@ -56,9 +55,7 @@ class ShadowModel:
     def _answer(self) -> None:
         while (classified := self._offers.get()) is not None and not self._stopped:
             try:
-                crops = crops_at(classified, self.classifier.size_px)
-                asked = questions_of(classified.expected, classified.enough)
-                answers, _ = classify_in_stages(self.classifier, crops, asked)
+                answers = classify_in_portions(self.classifier, crops_at(classified, self.classifier.size_px))
             except BundleError as error:
                 with self._lock:
                     self._failure = str(error)

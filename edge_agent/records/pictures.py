@@ -118,7 +118,5 @@ class ClassifiedCrops:
     answers: Sequence[Classification]
     expected: Sequence[Expected | None]
     """What the WMS expects in each slot."""
-    enough: float
-    """The likelihood from which that is a match."""
     correction: ColourCorrection | None = None
     """What is done to the crops' colours first; None: nothing."""

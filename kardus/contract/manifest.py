@@ -169,53 +169,6 @@ class Changes(Record):
     """Classes that the graph has no logit for, the last of `classes`, and from how many photos each was enrolled."""
 
 
-class CascadeFit(Record):
-    """When the small network of a cascade answers, and what that costs, on photos that neither network was trained on.
-
-    The metrics are of thresholds that were fitted on other photos than those they are counted on.
-    """
-
-    likelihood: Annotated[float, Field(ge=0, le=1)]
-    """It answers where it finds the expected product at least so likely ..."""
-    score: float
-    """... and its rejection score is at least this."""
-    answered: Metric
-    """The share of photos that it answers where their own product is expected."""
-    lost: Metric
-    """The share of photos that it calls a match where the product that it finds likeliest beside their own is expected,
-    and the large network doesn't."""
-    strangers: Metric
-    """The same of photos whose own product is taken out of both networks' classes."""
-    max_loss: float
-    """Percentage points of photos that each of these may be."""
-    fitted_on: str
-    """Which photos: the hash of the data set and the split."""
-
-
-class SmallModel(Record):
-    """The small network of a cascade (`small.onnx`): it is asked first, and answers what it is sure of.
-
-    It takes the same crops as the large one, `model.onnx`, of which all else in the manifest is said.
-    """
-
-    precision: Precision
-    classes: Annotated[tuple[ClassInfo, ...], Field(min_length=2)]
-    """Those of its logits: the classes that both networks were trained on."""
-    calibration: Calibration
-    prototypes: tuple[tuple[float, ...], ...] = ()
-    """The mean embedding of each of its classes."""
-    fit: CascadeFit
-    withheld: tuple[ClassName, ...] = ()
-    """Products that it doesn't answer: it may take a product that was enrolled since for them."""
-    metrics: tuple[Metric, ...] = ()
-    parity: Parity
-    lower_precision: LowerPrecision | None = None
-    """None for FP32."""
-    golden_tolerance: Annotated[float, Field(gt=0)]
-    """The largest logit difference that a golden sample may show on another processor."""
-    training: Training
-
-
 class Member(Record):
     """One file of the bundle."""
 
@@ -250,8 +203,6 @@ class Manifest(Record):
     golden_tolerance: Annotated[float, Field(gt=0)]
     """The largest logit difference that a golden sample may show on another processor."""
     training: Training
-    small: Annotated[SmallModel | None, Field(exclude_if=lambda value: value is None)] = None
-    """The small network of a cascade; left out of the file where there is none."""
     members: dict[str, Member]
 
 

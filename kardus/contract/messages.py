@@ -292,15 +292,6 @@ class LastPicture(Record):
     """When."""
 
 
-class Answered(Record):
-    """How many crops each network of a cascade has answered since the model is in use."""
-
-    small: AgentCount
-    """By the small network, which says a sure yes to what is expected."""
-    large: AgentCount
-    """All others."""
-
-
 class AgentStatus(Record):
     """Whether an agent is connected (retained; `offline` is its last will, over MQTT 5 after 5 s)."""
 
@@ -328,8 +319,6 @@ class AgentStatus(Record):
     """How many messages of its outbox the broker didn't have then; null: not said."""
     last_pictures: tuple[LastPicture, ...] = ()
     """Of each camera that has given a good picture since the agent's start, the last one then."""
-    answered: Answered | None = None
-    """What each network of the model had answered then; null: it has one network, or has answered nothing."""
 
 
 class CameraHealth(Record):

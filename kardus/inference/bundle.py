@@ -1,9 +1,8 @@
 """Reads a bundle, and verifies everything that can be verified without running the model.
 
-A bundle is one zip file: manifest.json, model.onnx, golden/*.png with golden/samples.json, signatures.json; that of a
-cascade has small.onnx and golden/small.json, too. It is read in the order of trust: signatures and manifest's bytes
-first; then, if they were signed by whom they must, the manifest is parsed; and only what it lists, in the sizes that it
-lists, is unpacked.
+A bundle is one zip file: manifest.json, model.onnx, golden/*.png with golden/samples.json, signatures.json. It is read
+in the order of trust: signatures and manifest's bytes first; then, if they were signed by whom they must, the manifest
+is parsed; and only what it lists, in the sizes that it lists, is unpacked.
 """
 
 import base64
@@ -19,15 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import TypeAdapter, ValidationError
 
 from kardus.contract.manifest import GoldenSample, Manifest, Signature
-from kardus.inference.bundle_archive import (
-    GOLDEN,
-    MANIFEST,
-    MODEL,
-    SIGNATURES,
-    SMALL_GOLDEN,
-    SMALL_MODEL,
-    BundleArchive,
-)
+from kardus.inference.bundle_archive import GOLDEN, MANIFEST, MODEL, SIGNATURES, BundleArchive
 from kardus.inference.onnx_data import has_external_data
 from kardus.support.errors import BundleError
 from kardus.support.input_files import open_file
@@ -47,15 +38,6 @@ class Trust:
 
 
 @dataclass(frozen=True)
-class SmallMembers:
-    """The members of a cascade's small network."""
-
-    model: bytes
-    golden: tuple[GoldenSample, ...]
-    """What it answers to the bundle's golden samples."""
-
-
-@dataclass(frozen=True)
 class Bundle:
     """A bundle whose structure, hashes and manifest have been checked. Members are held as bytes."""
 
@@ -66,10 +48,6 @@ class Bundle:
     golden_png: dict[str, bytes]
     signed_by: tuple[str, ...]
     """Public keys whose signature over the manifest is valid."""
-    small: SmallMembers | None = None
-    """None where it holds one network."""
-    member: str = MODEL
-    """Which member `model` is."""
 
     @property
     def title(self) -> str:
@@ -102,14 +80,12 @@ def parse_bundle(file: BinaryIO, source: str, trust: Trust | None = None) -> Bun
     golden = _validated(source, GOLDEN, members[GOLDEN], _GOLDEN)
     if not golden:
         raise BundleError(f"{source}: no golden samples in it: build the bundle again")
-    small = _small_members(source, manifest, members)
-    wanted = [*golden, *(small.golden if small else ())]
-    pictures = {sample.file: members.get(sample.file, b"") for sample in wanted}
+    pictures = {sample.file: members.get(sample.file, b"") for sample in golden}
     lost = next((name for name, png in pictures.items() if not png), None)
     if lost:
         raise BundleError(f"{source}: golden sample {lost} is missing: get the bundle again")
-    _refuse_external_data(source, MODEL, members[MODEL])
-    return Bundle(source, manifest, members[MODEL], golden, pictures, signed_by, small)
+    _refuse_external_data(source, members[MODEL])
+    return Bundle(source, manifest, members[MODEL], golden, pictures, signed_by)
 
 
 def public_key_text(key: Ed25519PublicKey) -> str:
@@ -175,30 +151,13 @@ def _listed_members(source: str, manifest: Manifest, archive: BundleArchive) -> 
     return members
 
 
-def _small_members(source: str, manifest: Manifest, members: dict[str, bytes]) -> SmallMembers | None:
-    """What a cascade has of its own.
-
-    Raises:
-        BundleError: it isn't all there, or there is some of it where the manifest tells of no cascade.
-    """
-    for name in (SMALL_MODEL, SMALL_GOLDEN):
-        if (name in members) != (manifest.small is not None):
-            told = "is missing" if manifest.small else "isn't told of in the manifest"
-            raise BundleError(f"{source}: {name} {told}, the small network of a cascade: build the bundle again")
-    if manifest.small is None:
-        return None
-    golden = _validated(source, SMALL_GOLDEN, members[SMALL_GOLDEN], _GOLDEN)
-    _refuse_external_data(source, SMALL_MODEL, members[SMALL_MODEL])
-    return SmallMembers(members[SMALL_MODEL], golden)
-
-
-def _refuse_external_data(source: str, member: str, model: bytes) -> None:
+def _refuse_external_data(source: str, model: bytes) -> None:
     try:
         outside = has_external_data(model)
     except ValueError as error:
-        raise BundleError(f"{source}: {member} is not an ONNX model ({error}): build the bundle again") from error
+        raise BundleError(f"{source}: {MODEL} is not an ONNX model ({error}): build the bundle again") from error
     if outside:
-        raise BundleError(f"{source}: {member} keeps data outside the bundle, where nothing signs it: refused")
+        raise BundleError(f"{source}: {MODEL} keeps data outside the bundle, where nothing signs it: refused")
 
 
 def _validated(source: str, member: str, data: bytes, adapter: TypeAdapter[Any]) -> Any:

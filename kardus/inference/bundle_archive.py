@@ -24,11 +24,8 @@ MAX_RATIO = 20
 FREE_BYTES = 1_000_000
 """So much may be unpacked of a file however small."""
 MANIFEST, MODEL, SIGNATURES, GOLDEN = "manifest.json", "model.onnx", "signatures.json", "golden/samples.json"
-SMALL_MODEL, SMALL_GOLDEN = "small.onnx", "golden/small.json"
-"""The small network of a cascade, and what it answers to the golden samples."""
-_MEMBER_NAME = re.compile(
-    r"^(manifest\.json|(model|small)\.onnx|signatures\.json|golden/(samples|small)\.json|golden/\d{1,5}\.png)$"
-)
+_MEMBER_NAME = re.compile(r"^(manifest\.json|[a-z]+\.onnx|signatures\.json|golden/[a-z]+\.json|golden/\d{1,5}\.png)$")
+"""Models and samples under other names than those above are another version's: they are passed over."""
 _DIRECTORY_END = struct.Struct("<4s4x2H2I2x")
 """Signature, entries on this disk, entries, bytes of the directory, its place (APPNOTE 4.3.16, without a comment)."""
 _LOCATOR_BYTES = 20

@@ -51,39 +51,8 @@ class Classification:
         return next((score.likelihood for score in self.skus if score.sku == sku), 0.0)
 
 
-@dataclass(frozen=True)
-class MatchQuestion:
-    """Whether a crop shows what is expected of it."""
-
-    sku: str
-    """The product; `empty` where nothing may stand."""
-    enough: float
-    """The likelihood from which it is a match."""
-
-
-class FirstStage(Protocol):
-    """The small network of a cascade."""
-
-    def answer(
-        self, crops: NDArray[np.uint8], questions: Sequence[MatchQuestion | None]
-    ) -> list[Classification | None]:
-        """Those questions that it says a sure yes to; None: ask the large network.
-
-        Args:
-            crops: (N, size_px, size_px, 3) uint8 RGB.
-            questions: one for each (N); None: nobody has said what is expected there.
-        """
-
-    def check_golden(self) -> float:
-        """Run the golden samples; the largest logit difference found."""
-
-
 class CropClassifier(Protocol):
     """A model that classifies crops, or what stands in its place."""
-
-    @property
-    def small(self) -> FirstStage | None:
-        """The small network that may be asked first; None: there is none."""
 
     @property
     def size_px(self) -> int:

@@ -1,21 +1,15 @@
 """Runs a bundle's model with onnxruntime: crops in, calibrated answers out."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
 
 from kardus.contract.manifest import ClassInfo, GoldenSample, GraphForm, PixelAccuracy
 from kardus.inference.bundle import Bundle
-from kardus.inference.classification import (
-    Classification,
-    CropClassifier,
-    FirstStage,
-    MatchQuestion,
-    interpret,
-    rejection_scores,
-)
+from kardus.inference.bundle_archive import MODEL
+from kardus.inference.classification import Classification, CropClassifier, interpret, rejection_scores
 from kardus.inference.enrolled import live_classes
 from kardus.inference.graph_forms import (
     INPUT,
@@ -44,20 +38,13 @@ PORTION = 64
 class Classifier:
     """One onnxruntime session over one bundle. Not to be shared between processes: sessions don't survive fork."""
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        threads: int = 0,
-        providers: Sequence[Provider] = ON_CPU,
-        small: FirstStage | None = None,
-    ) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 0, providers: Sequence[Provider] = ON_CPU) -> None:
         """Load the model.
 
         Args:
             bundle: a bundle that has been read (and, on a camera's box, trusted).
             threads: processor threads for one run; 0 leaves the choice to onnxruntime.
             providers: onnxruntime's execution providers, the preferred one first, the others its fall-backs.
-            small: the small network of a cascade, for those who ask it first (`kardus.inference.cascade`).
 
         Raises:
             BundleError: onnxruntime cannot load the model, or its shapes don't fit the manifest.
@@ -66,10 +53,9 @@ class Classifier:
         try:
             self._session, self.runs_on = open_session(bundle.model, threads, providers)
         except ORT_ERRORS as error:
-            said = f"{bundle.member} cannot be loaded ({first_line(error)}): build the bundle again"
+            said = f"{MODEL} cannot be loaded ({first_line(error)}): build the bundle again"
             raise BundleError(f"{bundle.source}: {said}") from error
-        self.manifest, self.small = bundle.manifest, small
-        self._source, self._member = bundle.source, bundle.member
+        self.manifest, self._source = bundle.manifest, bundle.source
         self._prototypes = np.array(bundle.manifest.prototypes, np.float32)
         self._live = live_classes(bundle.source, bundle.manifest)
         self._check_shapes()
@@ -152,9 +138,9 @@ class Classifier:
         try:
             logits, embedding, evidence = run_graph(self._session, self.manifest.form, crops)
         except ORT_ERRORS as error:
-            raise BundleError(f"{self._source}: {self._member} fails at work: {first_line(error)}") from error
+            raise BundleError(f"{self._source}: {MODEL} fails at work: {first_line(error)}") from error
         if not np.isfinite(logits).all():
-            raise BundleError(f"{self._source}: {self._member} fails at work: its logits are no numbers")
+            raise BundleError(f"{self._source}: {MODEL} fails at work: its logits are no numbers")
         return RawOutputs(self._live.logits(logits, embedding) if self._live else logits, embedding, evidence)
 
     def _check_shapes(self) -> None:
@@ -191,38 +177,16 @@ def run_graph(session: Session, form: GraphForm, crops: Pixels) -> tuple[Floats,
     return logits, embedding, np.zeros((len(crops), 1, 1), np.float32)
 
 
-def classify_in_stages(
-    classifier: CropClassifier,
-    crops: Pixels,
-    questions: Sequence[MatchQuestion | None],
-    beat: Callable[[str], None] = lambda _: None,
-) -> tuple[list[Classification], int]:
-    """Answers for crops (N, S, S, 3) uint8 RGB, each network asked once; and how many of them the small one gave.
-
-    Args:
-        classifier: with or without a small network.
-        crops: as above.
-        questions: see `FirstStage.answer`.
-        beat: called between two portions, with how far it is.
-    """
-    answers: list[Classification | None] = [None] * len(crops)
-    if classifier.small:
-        for part in _portions(len(crops), beat):
-            answers[part] = classifier.small.answer(crops[part], questions[part])
-    rest = [index for index, answer in enumerate(answers) if answer is None]
-    remaining = crops if len(rest) == len(crops) else crops[rest]
-    for part in _portions(len(rest), beat):
-        for index, answer in zip(rest[part], classifier.classify(remaining[part]), strict=True):
-            answers[index] = answer
-    return [answer for answer in answers if answer], len(crops) - len(rest)
-
-
-def _portions(total: int, beat: Callable[[str], None]) -> Iterator[slice]:
-    """A number of crops, PORTION at a time; `beat` is called between two of them, with how far it is."""
-    for start in range(0, total, PORTION):
+def classify_in_portions(
+    classifier: CropClassifier, crops: Pixels, beat: Callable[[str], None] = lambda _: None
+) -> list[Classification]:
+    """Answers for crops (N, S, S, 3) uint8 RGB, PORTION at a time; `beat` is called between two, with how far it is."""
+    answers: list[Classification] = []
+    for start in range(0, len(crops), PORTION):
         if start:
-            beat(f"{start} of {total} places are classified")
-        yield slice(start, start + PORTION)
+            beat(f"{start} of {len(crops)} places are classified")
+        answers += classifier.classify(crops[start : start + PORTION])
+    return answers
 
 
 def golden_crops(bundle: Bundle) -> Pixels:

@@ -55,7 +55,6 @@ class Model50:
     size_px = 32
     classes = CLASSES
     pixels: tuple[PixelAccuracy, ...] = ()
-    small = None
     likelihood_of_a = 0.5
 
     def classify(self, crops: Pixels) -> list[Classification]:

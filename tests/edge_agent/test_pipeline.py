@@ -18,7 +18,7 @@ from edge_agent.models.load import load_model
 from edge_agent.pipeline import Pipeline
 from edge_agent.records import NO_PICTURES, EventPictures, Finding, Frame
 from edge_agent.replay.player import NoOutbox
-from kardus.contract.messages import Answered, Expected, Model
+from kardus.contract.messages import Expected, Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from kardus.inference import classifier
@@ -32,7 +32,6 @@ from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
-from tests.edge_agent.models.racks import TRUST, made_cascade
 from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, coded_frame, frame, shelf, still
 
 FIRST = LOCATIONS[0]
@@ -52,12 +51,10 @@ class _NotedHeartbeat(Heartbeat):
 class Camera:
     """The pipeline, with one simulated camera whose pictures are handed to it here."""
 
-    def __init__(
-        self, folder: Path, *, live: bool = False, camera: str = "", rack: Rack = RACK, bundle: Path = DEMO_BUNDLE
-    ) -> None:
+    def __init__(self, folder: Path, *, live: bool = False, camera: str = "", rack: Rack = RACK) -> None:
         """Expect what stands there; `camera` is more of its table, `rack` says where it was laid out."""
         source = f'type = "simulated", live = {str(live).lower()}'
-        path = write_config(folder, 1, bundle, KEY if bundle == DEMO_BUNDLE else TRUST, source)
+        path = write_config(folder, 1, DEMO_BUNDLE, KEY, source)
         head = path.read_text().partition("[[cameras]]")[0]
         table = camera_toml(rack, source).replace("interval_s = 0.0", f"interval_s = 0.0\n{camera}", 1)
         path.write_text(head + table)
@@ -70,15 +67,14 @@ class Camera:
         _, classifier = load_model(config.model)
         cameras = Cameras(config, lambda _: None)
         writer = MessageWriter(Topics("hall", "box"), Model(name="m", version="1"), 300)
-        self.found: list[Finding] = []
-        self.metrics = Metrics()
+        self._found: list[Finding] = []
         self.heartbeat = _NotedHeartbeat()
         self._pipeline = Pipeline(
             cameras,
             classifier,
             store,
             Recorder(NoOutbox(), writer, 300, self._note),
-            metrics=self.metrics,
+            metrics=Metrics(),
             grace_s=0.0,
             clock=SYSTEM_CLOCK,
             is_late=lambda: False,
@@ -93,22 +89,17 @@ class Camera:
     def verdicts_of(self, given: Frame) -> dict[str, Verdict]:
         """As `verdicts`, of a picture as a source gives it."""
         self._number += 1
-        self.found.clear()
+        self._found.clear()
         self._pipeline.process([replace(given, number=self._number, at_s=self._number / 10)])
-        return {finding.location: finding.verdict for finding in self.found}
-
-    @property
-    def answered(self) -> Answered | None:
-        """How many crops each network of a cascade has answered."""
-        return self._pipeline.answered
+        return {finding.location: finding.verdict for finding in self._found}
 
     @property
     def reasons(self) -> set[str]:
         """Why the last picture's verdicts are what they are."""
-        return {finding.reason for finding in self.found}
+        return {finding.reason for finding in self._found}
 
     def _note(self, _: str, finding: Finding) -> EventPictures:
-        self.found.append(finding)
+        self._found.append(finding)
         return NO_PICTURES
 
 
@@ -231,23 +222,3 @@ def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
     assert "8 of 15 findings are written down" in camera.heartbeat.noted
     vitals.is_ready.set()
     assert vitals.waiting() == []
-
-
-def test_a_cascade_comes_to_the_same_verdicts_and_counts_who_answered(tmp_path: Path) -> None:
-    pair = made_cascade("1.0.0").write(tmp_path / "pair.bundle")
-    alone, both = Camera(tmp_path / "alone"), Camera(tmp_path / "both", bundle=pair)
-    for number in range(3):
-        assert both.verdicts(still(number)) == alone.verdicts(still(number))
-    gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
-    found: dict[str, Verdict] = {}
-    for number in range(4):
-        assert both.verdicts(gone.frame(number)) == alone.verdicts(gone.frame(number))
-        found |= {finding.location: finding.verdict for finding in both.found}
-    assert found[FIRST] is Verdict.EMPTY
-    count = both.metrics.registry.get_sample_value
-    answered = both.answered
-    assert answered
-    assert alone.answered is None
-    assert answered.small > answered.large > 0, "what isn't expected is the large one's"
-    assert count("kardus_classifications_small_total") == answered.small
-    assert count("kardus_classifications_total") == answered.small + answered.large

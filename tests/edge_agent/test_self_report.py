@@ -15,7 +15,7 @@ from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.reporting.outbox.outbox import Outbox
 from edge_agent.self_report import SelfReport
-from kardus.contract.messages import Answered, Model
+from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
 from kardus.mqtt.session import MqttSession
 
@@ -51,24 +51,15 @@ class Rack:
 
 def test_disk_outbox_and_pictures_are_told_again_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wire, rack, outbox = Wire(), Rack(), Outbox(tmp_path / "outbox.sqlite")
-    answered: list[Answered] = []
     writer = MessageWriter(Topics("site", "box"), Model(name="m", version="1.0.0"), 300)
     recorder = Recorder(outbox, writer, 300)
-    report = SelfReport(
-        cast("MqttSession", wire),
-        writer,
-        recorder,
-        cast("Cameras", rack),
-        outbox,
-        answered=lambda: next(iter(answered), None),
-    )
+    report = SelfReport(cast("MqttSession", wire), writer, recorder, cast("Cameras", rack), outbox)
     report.publish_status()
     assert wire.said[-1]["waiting"] == 0
     assert wire.said[-1]["last_pictures"] == []
     assert wire.said[-1]["disk_free_mb"] == pytest.approx(outbox.free_bytes() / 1e6, rel=0.2)
     recorder.record_retained("kardus/v1/site/agents/box/coverage", b"{}")
     rack.captures["cam"] = NOON
-    answered.append(Answered(small=7, large=2))
     report.tick()
     assert len(wire.said) == 1, "not with every tick"
     clock = time.monotonic()
@@ -77,5 +68,4 @@ def test_disk_outbox_and_pictures_are_told_again_after_a_while(tmp_path: Path, m
     report.tick()
     assert [(one["waiting"], len(one["last_pictures"])) for one in wire.said] == [(0, 0), (1, 1)]
     assert wire.said[-1]["last_pictures"] == [{"camera": "cam", "captured": "2026-03-04T12:00:00.000Z"}]
-    assert [one["answered"] for one in wire.said] == [None, {"small": 7, "large": 2}]
     outbox.close()

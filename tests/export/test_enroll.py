@@ -17,6 +17,7 @@ from kardus.inference.enrolled import MARGINS
 from kardus.inference.preprocess import read_photo, rectify_whole
 from kardus.inference.srgb import UNFIT_PROFILE
 from kardus.support.errors import DataError, UsageError
+from tests.edge_agent.making import members_in, of_two_networks
 from tests.export.colours import COLOURS, SCALE, SIDE, colour_bundle, photo
 from tests.in_process import assert_nothing_written
 
@@ -266,3 +267,15 @@ def test_the_margin_is_that_of_what_the_embedding_is_computed_from(tmp_path: Pat
         changes = enroll(bundle, _info(), _photos(tmp_path / f"yellow{number}", YELLOW), release).manifest.changes
         assert changes
         assert (changes.margin, changes.few_photos) == MARGINS[kind]
+
+
+def test_a_second_network_of_an_earlier_version_is_left_out_of_what_is_made_of_it(colours: Bundle) -> None:
+    former = Path(colours.source)
+    former.write_bytes(of_two_networks(members_in(former)))
+    out = former.with_name("new.bundle")
+    retire(read_bundle(former), ["green"], Release(out, "1.3.0"))
+    verify(former)
+    verify(out)
+    assert "small.onnx" in members_in(former)
+    assert {*members_in(former)} - {*members_in(out)} == {"small.onnx", "golden/small.json", "golden/1.png"}
+    assert b'"small"' not in members_in(out)["manifest.json"]

@@ -137,7 +137,7 @@ def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rej
 
     `unknown` is a data set, or a plain folder of photos without labels.
     """
-    photos = unlabelled(unknown)
+    photos = _unlabelled(unknown)
     predictions = _predict(model, photos)
     known_scores = np.array([p.score for p in known.predictions])
     unknown_scores = np.array([p.score for p in predictions])
@@ -148,20 +148,20 @@ def measure_rejection(model: Predictor, known: Evaluation, unknown: Path) -> Rej
         by_score,
         proportion("rejected", int((unknown_scores < threshold).sum()), len(unknown_scores)),
         proportion("false alarms", int((known_scores < threshold).sum()), len(known_scores)),
-        proportion("taken", sum(is_named(p.answer) for p in predictions), len(predictions)),
+        proportion("taken", sum(_is_named(p.answer) for p in predictions), len(predictions)),
         _doubted(known),
         photos.notes,
     )
 
 
-def is_named(answer: Classification) -> bool:
+def _is_named(answer: Classification) -> bool:
     """Whether it would be a match where this product is expected, by the agent's default rules."""
     return answer.known and not answer.doubted and answer.confidence >= SURE
 
 
 def _doubted(known: Evaluation) -> Metric:
     sure = [p for p in known.predictions if _is_right(p, known) and p.answer.confidence >= SURE]
-    return proportion("doubted", sum(not is_named(p.answer) for p in sure), len(sure))
+    return proportion("doubted", sum(not _is_named(p.answer) for p in sure), len(sure))
 
 
 def usable_scores(model: Predictor) -> tuple[RejectionScore, ...]:
@@ -233,7 +233,7 @@ def _grouped(truth: list[ClassInfo], hits: list[bool], key: str) -> tuple[Metric
     return tuple(proportion(name, sum(group), len(group)) for name, group in sorted(groups.items()))
 
 
-def unlabelled(source: Path) -> DataSet:
+def _unlabelled(source: Path) -> DataSet:
     """Photos of none of the classes: a data set, or a plain folder of photos without labels."""
     is_plain = source.is_dir() and not (source / "labels.csv").exists()
     content = sort_folder(source) if is_plain else FolderContent()

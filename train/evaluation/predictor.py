@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from kardus.contract.base import Record
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.inference.bundle import read_bundle
-from kardus.inference.cascade import SmallNetwork
 from kardus.inference.classifier import Classifier
 from kardus.inference.multi_crop import outputs_of
 from kardus.inference.preprocess import Pixels
@@ -98,8 +97,6 @@ class BundlePredictor:
     """A bundle, run by the agent's own classifier."""
 
     classifier: Classifier
-    small: SmallNetwork | None = None
-    """The small network of a cascade."""
 
     @property
     def size_px(self) -> int:
@@ -143,8 +140,7 @@ def open_predictor(path: Path) -> Predictor:
     if not path.exists():
         raise UsageError(f"{path}: no such model: name a run's folder, a checkpoint or a .bundle file")
     if path.suffix == ".bundle":
-        bundle = read_bundle(path)
-        return BundlePredictor(Classifier(bundle), SmallNetwork(bundle) if bundle.small else None)
+        return BundlePredictor(Classifier(read_bundle(path)))
     return open_checkpoint(load_checkpoint(path))
 
 

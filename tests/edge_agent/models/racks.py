@@ -1,7 +1,6 @@
 """Bundles for tests of a model's change: the demo's, under other versions, signed by the tests' own key."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,10 +10,9 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kardus.contract.commands import ChangeModel
-from kardus.contract.manifest import SmallModel
 from kardus.inference.bundle import public_key_text
 from simulator.demo.play import DEMO_BUNDLE
-from tests.edge_agent.making import Members, members_in, sealed
+from tests.edge_agent.making import Members, members_in, of_two_networks, sealed
 
 SIGNER = Ed25519PrivateKey.generate()
 TRUST = public_key_text(SIGNER.public_key())
@@ -65,16 +63,9 @@ def _made_plainly(version: str) -> Made:
     return made(version, SIGNER)
 
 
-def made_cascade(version: str, **changes: Any) -> Made:
-    """The demo's model with itself as the small network; `changes` are to what the manifest says of that."""
-    members = demo_members()
-    told = json.loads(members["manifest.json"])
-    share = {"name": "", "value": 0, "n": 1, "low": 0, "high": 1}
-    fit = {"likelihood": 0.9, "score": -1e9, "max_loss": 0.1, "fitted_on": ""}
-    fit |= {"answered": share, "lost": share, "strangers": share}
-    small = {name: told[name] for name in SmallModel.model_fields if name in told} | {"fit": fit} | changes
-    pair = {"small.onnx": members["model.onnx"], "golden/small.json": members["golden/samples.json"]}
-    return made(version, members=members | pair, small=small)
+def made_of_two(version: str) -> Made:
+    """The demo's model as an earlier version packed it, with a second network."""
+    return Made(of_two_networks(demo_members(), SIGNER, name=NAME, version=version), version)
 
 
 def blind_in_the_light(members: Members) -> Members:

@@ -2,7 +2,7 @@
 
 import json
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,10 @@ from edge_agent.models.updates import IntakeResult, UpdateRequest
 from edge_agent.records import ClassifiedCrops
 from kardus.contract.messages import Expected
 from kardus.inference.bundle import read_bundle
-from kardus.inference.cascade import SmallNetwork
-from kardus.inference.classification import Classification, MatchQuestion
-from kardus.inference.classifier import golden_crops
+from kardus.inference.classifier import Classifier, golden_crops
 from kardus.inference.geometry import rectangle
-from kardus.inference.preprocess import Pixels
 from kardus.support.errors import BundleError
-from tests.edge_agent.models.racks import TRUST, Made, blind_in_the_light, demo_members, made, made_cascade
+from tests.edge_agent.models.racks import TRUST, Made, blind_in_the_light, demo_members, made, made_of_two
 from tests.patience import PATIENCE_S, wait_until
 
 SHADOW_S = 60.0
@@ -72,7 +69,7 @@ class Box:
         expected = [Expected(revision=1, sku=sku) for sku in self.skus]
         before = self._compared()
         picture = Image.fromarray(np.concatenate(list(self.crops), axis=1))
-        self.models.show(ClassifiedCrops(picture, corners, answers, expected, enough=0.6))
+        self.models.show(ClassifiedCrops(picture, corners, answers, expected))
         wait_until(lambda: self._compared() > before or self._shadow_failed())
 
     def pass_time(self, seconds: float) -> bool:
@@ -115,31 +112,16 @@ def test_the_status_counts_what_the_two_say(box: Box) -> None:
     assert found.by_present == found.by_other > 0.9 * found.crops
 
 
-def test_a_cascade_shadows_with_both_networks_takes_over_and_settles(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    answered: list[int] = []
-    answer = SmallNetwork.answer
-
-    def noted(
-        own: SmallNetwork, crops: Pixels, questions: Sequence[MatchQuestion | None]
-    ) -> list[Classification | None]:
-        found = answer(own, crops, questions)
-        answered.append(sum(each is not None for each in found))
-        return found
-
-    monkeypatch.setattr(SmallNetwork, "answer", noted)
-    assert box.order(made_cascade("1.0.1")) == "shadowing"
+def test_of_a_bundle_with_a_second_network_by_an_earlier_version_the_one_model_judges(tmp_path: Path) -> None:
+    made_of_two("1.0.0").write(tmp_path / "configured.bundle")
+    box = Box(tmp_path)
+    assert box.models.model.version == "1.0.0", "an agent that has it in use goes on with it"
+    alone = Classifier(read_bundle(made("1.0.0").write(tmp_path / "alone.bundle")), threads=1)
+    assert box.models.classifier.classify(box.crops) == alone.classify(box.crops)
+    assert box.order(made_of_two("1.0.1")) == "shadowing"
     box.look()
-    assert 0.5 * len(box.crops) < answered[0] <= len(box.crops)
     assert box.pass_time(SHADOW_S + 1)
     assert (box.models.model.version, box.models.status.phase) == ("1.0.1", "probation")
-    assert isinstance(box.models.classifier.small, SmallNetwork)
-
-
-def test_a_cascade_whose_small_network_answers_otherwise_is_refused(box: Box) -> None:
-    classes = json.loads(demo_members()["manifest.json"])["classes"]
-    assert box.order(made_cascade("1.0.1", classes=[*classes[1:], classes[0]])) == "refused"
-    assert "(small network): golden/" in box.models.status.reason
-    assert box.models.model.version == "1.0.0"
 
 
 def test_it_does_not_take_over_before_it_was_compared(box: Box) -> None:

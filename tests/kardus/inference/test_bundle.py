@@ -23,9 +23,7 @@ from kardus.inference.bundle import Bundle, Trust, parse_public_key, public_key_
 from kardus.inference.bundle import parse_bundle as parse_file
 from kardus.inference.bundle_archive import MAX_BUNDLE_BYTES
 from kardus.support.errors import BundleError
-from tests.edge_agent.making import Members, damaged, members_in, sealed, zipped
-from tests.export.bundles import repack, unpack
-from tests.export.pairs import colour_cascade
+from tests.edge_agent.making import Members, damaged, members_in, of_two_networks, sealed, zipped
 from tests.scripts.fuzz_bundle import fuzz
 
 REMEDY = re.compile(r"\b(get|sign|build|rebuild|export|add|set|name|update|use|restore|replace)\b")
@@ -350,19 +348,19 @@ def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
         read_bundle(path)
 
 
-def test_the_small_network_of_a_cascade_is_all_there_or_the_bundle_is_refused(tmp_path: Path) -> None:
-    whole = colour_cascade(tmp_path / "pair.bundle")
-    assert whole.small
-    assert set(whole.manifest.members) >= {"small.onnx", "golden/small.json"}
-    members = unpack(tmp_path / "pair.bundle")
-    told = json.loads(members["manifest.json"])
-    lone = {name: data for name, data in members.items() if name != "small.onnx"}
-    with pytest.raises(BundleError, match=r"small\.onnx is missing, the small network of a cascade: build the bundle"):
-        read_bundle(repack(tmp_path / "missing.bundle", lone))
-    untold = {key: value for key, value in told.items() if key != "small"}
-    with pytest.raises(BundleError, match=r"small\.onnx isn't told of in the manifest"):
-        read_bundle(repack(tmp_path / "untold.bundle", members, untold))
-    with pytest.raises(BundleError, match=r"small\.onnx is not an ONNX model"):
-        read_bundle(repack(tmp_path / "noise.bundle", members | {"small.onnx": b"\xff" * 64}))
-    with pytest.raises(BundleError, match=r"golden/small\.json is not JSON: damaged"):
-        read_bundle(repack(tmp_path / "torn.bundle", members | {"golden/small.json": b"["}))
+def test_a_second_network_of_an_earlier_version_is_checked_and_passed_over(
+    members: Members, key: Ed25519PrivateKey, tmp_path: Path
+) -> None:
+    path = tmp_path / "pair.bundle"
+    path.write_bytes(of_two_networks(members, key))
+    told = json.loads(members_in(path)["manifest.json"])
+    assert {"small", "members"} <= set(told)
+    assert told["small"]["withheld"]
+    assert {"small.onnx", "golden/small.json"} <= set(told["members"])
+    bundle, alone = read_bundle(path, Trust((public_key_text(key.public_key()),))), parse_bundle(zipped(members), "x")
+    assert (bundle.model, bundle.golden, bundle.golden_png) == (alone.model, alone.golden, alone.golden_png)
+    assert bundle.manifest.model_copy(update={"members": alone.manifest.members}) == alone.manifest
+    assert "small" not in bundle.manifest.model_dump()
+    altered = zipped(_flipped(members_in(path), "small.onnx"))
+    assert "small.onnx is not what the manifest says" in _refusal(altered)
+    assert "'small.onnx' and the manifest's list disagree" in _refusal(zipped({**members, "small.onnx": b"x"}))

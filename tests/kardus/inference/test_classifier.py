@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Calibration, ClassInfo
+from kardus.inference import classifier as classifier_module
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classification import Classification, interpret, softmax
-from kardus.inference.classifier import BATCH, Classifier
+from kardus.inference.classifier import BATCH, Classifier, classify_in_portions
 from kardus.inference.multi_crop import PARTS, parts_of
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import BundleError
@@ -329,3 +330,14 @@ def test_a_higher_temperature_makes_less_sure() -> None:
     sure, unsure = (_interpret(logits, Calibration(temperature=t))[0] for t in (1.0, 4.0))
     assert sure.sku == unsure.sku
     assert sure.confidence > unsure.confidence
+
+
+def test_many_crops_are_answered_in_their_order_with_signs_of_life_between_portions(
+    classifier: Classifier, crops: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier_module, "PORTION", 2)
+    said: list[str] = []
+    answers = classify_in_portions(classifier, crops, said.append)
+    assert said == ["2 of 5 places are classified", "4 of 5 places are classified"]
+    assert [answer.sku for answer in answers] == [answer.sku for answer in classifier.classify(crops)]
+    assert classify_in_portions(classifier, crops[:0]) == []
