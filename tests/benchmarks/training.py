@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
-from timm.data import create_dataset, create_loader  # type: ignore[attr-defined]
-from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
-from timm.utils import ModelEmaV3  # type: ignore[attr-defined]
+from timm.data import create_dataset, create_loader
+from timm.optim import create_optimizer_v2
+from timm.utils import ModelEmaV3
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, models, transforms
