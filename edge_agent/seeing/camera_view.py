@@ -290,10 +290,11 @@ class CameraView:
         """What was judged by forms, and now by colours too."""
         if view.problem in WITHOUT_COLOURS or view.repeated:
             return view
-        if self._colours is None:
-            self._colours = self._first_colours(view)
+        cells = self._cells(view)
+        if self._colours is None or self._colours.shape != cells.shape:
+            self._colours = self._first_colours(view)  # a camera may change its resolution
         learnt = self._colours.times_learnt
-        problem, reason = self._colours.check(self._cells(view), at_s, is_recognised=view.problem is None)
+        problem, reason = self._colours.check(cells, at_s, is_recognised=view.problem is None)
         if self._gate and self._colours.times_learnt != learnt:
             self._gate.begin_anew()  # it knows the rack by the same picture
         return replace(view, problem=problem, reason=reason) if problem else view

@@ -52,8 +52,10 @@ class SlotColours:
     """(n, GRID * GRID, 3)."""
     around: ColourSample
     """(n, 4 * RING_SIDE * len(RING), 3) ..."""
+    places: NDArray[np.intp]
+    """... of these pixels, counted row by row, (n, 4 * RING_SIDE * len(RING)) ..."""
     shown: NDArray[np.bool_]
-    """... and which of these the picture shows: they lie in it, and behind no mask (n, 4 * RING_SIDE * len(RING))."""
+    """... and whether they are the places themselves, and behind no mask: beyond its edge the picture shows others."""
 
     @cached_property
     def light(self) -> Colours:
@@ -61,10 +63,16 @@ class SlotColours:
         light: Colours = medians(self.around.here.reshape(1, -1, 3))[0] + 1
         return light
 
+    def comparable(self, other: "SlotColours") -> NDArray[np.bool_]:
+        """Which places around each slot both pictures show, or show the same in place of, (n, places)."""
+        comparable: NDArray[np.bool_] = (self.shown & other.shown) | (self.places == other.places)
+        return comparable
+
     def replace(self, which: NDArray[np.bool_], others: "SlotColours") -> None:
         """Take some slots (n,) from another picture of them."""
         self.contents.replace(which, others.contents)
         self.around.replace(which, others.around)
+        self.places[which] = others.places[which]
         self.shown[which] = others.shown[which]
         self.__dict__.pop("light", None)
 
@@ -79,7 +87,7 @@ class Places:
     contents: NDArray[np.intp]
     around: NDArray[np.intp]
     shown: NDArray[np.bool_]
-    """Which places around there are in the picture."""
+    """Of the places around, which are in the picture, and behind no mask."""
 
     def fit(self, corners: FloatArray, shape: tuple[int, ...]) -> bool:
         """Whether these are the places of such slots in such a picture; a camera may change its resolution."""
@@ -90,7 +98,7 @@ class Places:
         spread = [picture.reshape(-1, 3) for picture in (small, *_spread(small))]
         contents = ColourSample(*(pixels.take(self.contents, axis=0).astype(np.float32) for pixels in spread))
         around = ColourSample(*(pixels.take(self.around, axis=0).astype(np.float32) for pixels in spread))
-        return SlotColours(contents, around, self.shown)
+        return SlotColours(contents, around, self.around, self.shown)
 
 
 def find_places(corners: FloatArray, shape: tuple[int, ...], masked: NDArray[np.bool_] | None = None) -> Places:
@@ -114,7 +122,7 @@ def unseen(slots: int) -> SlotColours:
     contents, around = (
         ColourSample(*(np.zeros((slots, places, 3), np.float32) for _ in range(3))) for places in (GRID * GRID, ring)
     )
-    return SlotColours(contents, around, np.ones((slots, ring), bool))
+    return SlotColours(contents, around, np.full((slots, ring), -1), np.ones((slots, ring), bool))
 
 
 def differences(now: ColourSample, before: ColourSample, gain: Colours) -> Colours:

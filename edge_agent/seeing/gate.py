@@ -44,6 +44,8 @@ ADAPT_AFTER_S = 600.0
 """Surroundings that stay changed for so long are the shelf's own, where no commissioning picture says otherwise."""
 FEWEST_AROUND = 12
 """With fewer places around it that belong to no other slot, a slot's surroundings say nothing."""
+USUAL_AROUND = 40
+"""Where there are fewer, a share of so many has to have changed: one or two are a label."""
 SETTLES_S = 24.0
 """Where the surroundings are lit otherwise, and the content differs too, somebody in a plain coat may stand there: they
 have to rest for so long. With the votes after it, what changed is told within 30 s, as after a doubt in a view."""
@@ -211,14 +213,15 @@ class ChangeGate:
         return held_against(now, before, self._own(now, before))
 
     def _own(self, now: SlotColours, before: SlotColours) -> NDArray[np.bool_]:
-        """Which places around each slot lie in no slot, and were shown both times: a nudge takes some out of sight."""
-        return self._own_places & now.shown & before.shown
+        """Which places around each slot lie in no slot, and can be compared: a nudge takes some out of sight."""
+        return self._own_places & now.comparable(before)
 
     def _stand_out(self, rest: Colours, own: NDArray[np.bool_], share: float = COVERED) -> NDArray[np.bool_]:
         """In whose `own` surroundings so much is left unexplained, (n, places, 3), that something is before them."""
         changed = (rest.mean(axis=2) > self._rules.change) & own
         places = own.sum(axis=1)
-        stands: NDArray[np.bool_] = (changed.sum(axis=1) > share * places) & (places >= FEWEST_AROUND)
+        least = share * np.maximum(places, USUAL_AROUND)
+        stands: NDArray[np.bool_] = (changed.sum(axis=1) > least) & (places >= FEWEST_AROUND)
         return stands
 
     def _covered(self, now: SlotColours, light: Colours, at_s: float) -> NDArray[np.bool_]:

@@ -41,9 +41,9 @@ class KeptColours:
             if not path.is_file():
                 return None
             with Image.open(path, formats=("PNG",)) as image:
-                fits = image.mode == "RGB" and image.width * image.height <= MOST_CELLS
+                fits = image.mode in {"RGB", "RGBA"} and image.width * image.height <= MOST_CELLS
                 laid_out = image.info.get(LAID_OUT)
-                return np.asarray(image) if fits and laid_out == _laid_out(camera) else None
+                return _with_clipped(image) if fits and laid_out == _laid_out(camera) else None
         except (OSError, SyntaxError, ValueError) as error:
             log.warning("%s: %s: the colours of camera %s are learnt anew", path, error, camera.name)
             return None
@@ -76,6 +76,15 @@ class KeptColours:
 
 def _file(camera: str) -> str:
     return f"{hashlib.sha256(camera.encode()).hexdigest()[:32]}.png"
+
+
+def _with_clipped(image: Image.Image) -> Cells:
+    """Before 0.1.0 it wasn't kept what is clipped: nothing, then."""
+    return (
+        np.asarray(image)
+        if image.mode == "RGBA"
+        else np.dstack([np.asarray(image), np.zeros(image.size[::-1], np.uint8)])
+    )
 
 
 def _laid_out(camera: CameraSection) -> str:

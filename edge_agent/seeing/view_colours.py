@@ -20,8 +20,31 @@ from PIL import Image
 
 from edge_agent.config.sections import ViewSection
 from edge_agent.seeing.colour_complaints import CAST, FAINT, FINE, NO_COLOUR, Complaint
+from edge_agent.seeing.colour_limits import (
+    AROUND,
+    BAD_IN_A_ROW,
+    BRIGHTNESS,
+    CELL,
+    CLIPPED,
+    COLOURED,
+    COMES_AND_GOES_S,
+    DIM,
+    FADED,
+    FEWEST,
+    FEWEST_COLOURED,
+    GAMMA,
+    GREY,
+    GREY_SHARE,
+    LEARN_AGAIN,
+    PLAIN,
+    SAMPLED,
+    SETTLED_S,
+    STEADY,
+    TINTED,
+    UNEVEN,
+)
 from edge_agent.seeing.colours import medians
-from edge_agent.seeing.same_view import CLIPPED, is_same_view
+from edge_agent.seeing.same_view import SAME_AT_NIGHT, SAME_VIEW, likeness
 from edge_agent.seeing.veil import MOST_CONTRAST, Veil, veil_over
 from kardus.inference.colour_correction import LIGHT, ColourCorrection
 from kardus.inference.geometry import FloatArray
@@ -29,47 +52,8 @@ from kardus.inference.preprocess import Pixels
 
 Floats = NDArray[np.float32]
 Cells = NDArray[np.uint8]
-"""(h, w, 3): a reduced picture, reduced once more. Noise and print are gone in it. 0: not shown. CLIPPED: in part."""
-CELL = 8
-"""Width and height of a cell, in pixels of the reduced picture."""
-BRIGHTNESS = (12, 243)
-"""Levels between which a channel says what the light is: not black, not clipped."""
-FEWEST = 24
-"""With fewer cells nothing is said of the light."""
-AROUND = 32
-"""So many cells, the nearest ones, tell the light of a slot ..."""
-UNEVEN = 0.3
-"""... within this of the whole picture's, as a logarithm of levels: nobody in a bright jacket is a lamp."""
-COLOURED = 15.0
-"""Levels from grey, from which a cell of the rack has a colour that can be held against later ones ..."""
-FEWEST_COLOURED = 12
-"""... and how many such cells it takes."""
-GREY = 4.0
-"""Levels between the channels of a cell of a picture without colour, ..."""
-TINTED = 200
-"""Brighter cells may hold print that was clipped, which has lost the picture's tint."""
-SAMPLED = 3
-"""One in so many cells tells whether a picture is grey."""
-GREY_SHARE = 0.95
-"""... and in what share of the cells it has no more: the camera's own writing may be coloured."""
-PLAIN = 8.0
-"""Levels by which the cells of one surface differ (their standard deviation)."""
-GAMMA = 2.2
-"""From a logarithm of light to one of levels, nearly."""
-STEADY = 0.03
-"""A cast below this is none."""
-DIM = 0.5
-"""Share of the reference's levels below which brightness is corrected too; networks don't mind what is above."""
-FADED = 0.85
-"""Share of the rack's colours from which nothing is done."""
-LEARN_AGAIN = 0.12
-"""A cast from which a reference that nothing has proved is learnt anew."""
-BAD_IN_A_ROW = 2
-"""One picture whose colours are off is passed over; ..."""
-COMES_AND_GOES_S = 120.0
-"""... colours that were lost again so soon ..."""
-SETTLED_S = 60.0
-"""... have to be there for so long."""
+"""(h, w, 4): a reduced picture, reduced once more, so that noise and print are gone in it; beside its RGB how much of a
+cell is clipped in any channel, 0 to 255. Cells that aren't shown are 0."""
 LOG_LIGHT = np.log(LIGHT)
 
 
@@ -79,10 +63,12 @@ class _Light:
 
     ratios: Floats
     """Logarithm of the light's ratio in each cell, (cells, 3) ..."""
+    tells: NDArray[np.bool_]
+    """... and whether it can be told (cells), ..."""
     counts: NDArray[np.bool_]
-    """... and whether it can be told (cells)."""
+    """... of what is clipped nowhere (cells)."""
     gains: Floats
-    """The median of those that can, (3,)."""
+    """The median of that, (3,)."""
 
     @property
     def levels(self) -> Floats:
@@ -104,9 +90,11 @@ class _Reference:
     is_grey: bool
     """It has no colour at all."""
     logs: Floats
-    """Logarithm of the rack's light, (rack, 3) ..."""
+    """Logarithm of the rack's light, (rack, 3), ..."""
     tells: NDArray[np.bool_]
-    """... and where it can be told (rack)."""
+    """... where it can be told (rack), ..."""
+    whole: NDArray[np.bool_]
+    """... and where it is clipped nowhere (rack)."""
     coloured: NDArray[np.intp]
     """Which of the rack's cells have a colour, ..."""
     away: Floats
@@ -117,12 +105,13 @@ class _Reference:
     @classmethod
     def of(cls, cells: Cells, rack: NDArray[np.intp], rest: NDArray[np.intp]) -> "_Reference":
         """Of a picture's cells, of which `rack` don't change, and `rest` are what the camera shows at all."""
-        own = cells.reshape(-1, 3)[rack]
+        own = _levels(cells, rack)
+        tells, whole = _tells(own), _whole(cells, rack)
         away = own - own.mean(axis=1, keepdims=True, dtype=np.float32)
         strength = np.square(away).sum(axis=1)
-        coloured = np.flatnonzero(_tells(own) & (strength >= COLOURED**2))
+        coloured = np.flatnonzero(tells & (strength >= COLOURED**2))
         grey = _lacks_colour(cells, rest)
-        return cls(cells, grey, LOG_LIGHT[own], _tells(own), coloured, away[coloured], strength[coloured])
+        return cls(cells, grey, LOG_LIGHT[own], tells, whole, coloured, away[coloured], strength[coloured])
 
 
 class ViewColours:
@@ -143,15 +132,16 @@ class ViewColours:
             centres: of the slots (n, 2), in shares of the picture's width and height.
             changing: (h, w), which cells touch a slot.
             never: (h, w), which cells touch what is no part of the rack (`mask`).
-            reference: the commissioning picture's cells (h, w, 3); None: they are learnt.
+            reference: the commissioning picture's cells (h, w, 4); None: they are learnt.
         """
         self._rules = rules
-        self._shape = (*changing.shape, 3)
+        self.shape = (*changing.shape, 4)
+        """Of cells that can be checked: a picture of another size has others."""
         free = ~(changing | never)
         self._rack = np.flatnonzero(free if free.sum() >= FEWEST else ~never)
         self._rest = np.flatnonzero(~never)[::SAMPLED]
         self._near = _nearest(self._rack, centres, changing.shape)
-        self._reference = None if reference is None else self._as_reference(_sized(reference, self._shape))
+        self._reference = None if reference is None else self._as_reference(reference)
         self._is_given = self.is_proven = self._reference is not None
         self._is_denied = self._is_grey_now = False
         self.times_learnt = 0
@@ -167,8 +157,11 @@ class ViewColours:
         self._rules = rules
 
     def remember(self, cells: Cells) -> None:
-        """Colours that were proved in a former run. They count if the camera still sees the same."""
-        self._kept = None if self._is_given else _sized(cells, self._shape)
+        """Colours that were proved in a former run. They count if the camera still sees the same.
+
+        Somebody may stand before it at first: they are held against one picture after another, until one proves others.
+        """
+        self._kept = cells if cells.shape == self.shape and not self._is_given else None
 
     @property
     def learnt(self) -> Cells | None:
@@ -182,7 +175,7 @@ class ViewColours:
 
     def prove(self) -> None:
         """What stands there was recognised in the light that was learnt."""
-        self.is_proven = True
+        self.is_proven, self._kept = True, None
 
     def deny(self) -> None:
         """Hardly anything was recognised, and the picture is grey: that isn't what the camera should show."""
@@ -192,12 +185,11 @@ class ViewColours:
         """Judge a picture.
 
         Args:
-            cells: of the picture, (h, w, 3).
+            cells: of the picture, (h, w, 4).
             at_s: when it was taken.
             is_recognised: whether the marks of the view are where they should be: else only a picture without any
                 colour is told, which infrared light may have changed beyond recognition.
         """
-        cells = _sized(cells, self._shape)
         self._light, self._left, self._veil = None, 1.0, None
         self._is_grey_now = _lacks_colour(cells, self._rest, tinted=is_recognised)
         if not is_recognised:
@@ -222,17 +214,17 @@ class ViewColours:
             return "no colour", NO_COLOUR
         veil = None if reference.is_grey else _veil(cells, reference, self._rack)
         if veil:
-            cells = veil.lifted[cells]
+            cells = np.dstack([veil.lifted[cells[..., :3]], cells[..., 3]])
         light = None if reference.is_grey else _light(cells, reference, self._rack)
         if light is None:
             return FINE  # nothing to hold colours against
-        left = _colour_left(light, cells, reference, self._rack)
-        seen = left * (veil.contrast if veil else 1.0)
+        seen = _colour_left(light, light.tells, cells, reference, self._rack) * (veil.contrast if veil else 1.0)
         if seen < self._rules.colour_left:
             return "no colour", FAINT.format(left=100 * max(0.0, seen))
         if light.cast > (self._rules.max_cast if self.is_proven else LEARN_AGAIN):
             return self._off(light, cells)
-        self._light, self._left, self._veil = light, left, veil
+        self._light, self._veil = light, veil
+        self._left = _colour_left(light, light.counts, cells, reference, self._rack)
         return FINE
 
     def _off(self, light: _Light, cells: Cells) -> Complaint:
@@ -253,14 +245,22 @@ class ViewColours:
 
     def _known(self, cells: Cells) -> _Reference:
         """The reference: the given one, the one of a former run if it is of the same view, or this picture."""
-        if self._kept is not None:
-            kept, self._kept = self._kept, None
-            if is_same_view(kept, cells, self._rack):
-                self._reference, self.is_proven = self._as_reference(kept), True
+        if self._kept is not None and (kept := self._of_former_run(self._kept, cells)):
+            return kept
         known = self._reference
         if known is None or (known.is_grey and not self._is_grey_now and not self._is_given):
             return self._learn(cells)  # it is the first picture, or the camera has colours after all
         return known
+
+    def _of_former_run(self, kept: Cells, cells: Cells) -> _Reference | None:
+        """The colours of then, if this picture shows that view: from now on, or at night for this picture alone."""
+        alike, before = likeness(kept[..., :3], cells[..., :3], self._rack), self._as_reference(kept)
+        if self._is_grey_now and not before.is_grey:
+            return before if alike >= SAME_AT_NIGHT else None  # it tells that it is night, and corrects nothing
+        if alike < SAME_VIEW:
+            return None
+        self._reference, self.is_proven, self._kept = before, True, None
+        return before
 
     def _has_colours(self) -> bool:
         if self._kept is not None:
@@ -306,8 +306,9 @@ class _Flicker:
 def cells_of(small: Pixels, shown: NDArray[np.bool_] | None = None) -> Cells:
     """The cells of a reduced picture (height, width, 3), uint8 RGB; 0 where not every pixel is `shown` (None: all)."""
     sampled = np.ascontiguousarray(small[::2, ::2])  # a quarter of the pixels tell as much
-    cells = np.array(Image.fromarray(sampled).reduce(CELL // 2))
-    cells[_touched(sampled > BRIGHTNESS[1], CELL // 2).any(axis=2)] = CLIPPED
+    clipped = (sampled > BRIGHTNESS[1]).any(axis=2).astype(np.uint8) * 255
+    levels, share = (np.asarray(Image.fromarray(part).reduce(CELL // 2)) for part in (sampled, clipped))
+    cells: Cells = np.dstack([levels, share])
     if shown is not None:
         cells[cells_touching(~shown)] = 0
     return cells
@@ -315,11 +316,7 @@ def cells_of(small: Pixels, shown: NDArray[np.bool_] | None = None) -> Cells:
 
 def cells_touching(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which cells touch any of these pixels of the reduced picture, (height, width)."""
-    return _touched(pixels, CELL)
-
-
-def _touched(pixels: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
-    touched: NDArray[np.bool_] = np.asarray(Image.fromarray(pixels.astype(np.uint8) * 255).reduce(side)) > 0
+    touched: NDArray[np.bool_] = np.asarray(Image.fromarray(pixels.astype(np.uint8) * 255).reduce(CELL)) > 0
     return touched
 
 
@@ -331,27 +328,24 @@ def _nearest(rack: NDArray[np.intp], centres: FloatArray, shape: Sequence[int]) 
     return np.argsort(away, axis=1, kind="stable")[:, :AROUND]
 
 
-def _tells(levels: Cells) -> NDArray[np.bool_]:
+def _levels(cells: Cells, which: NDArray[np.intp]) -> Pixels:
+    """Of some cells, (n, 3)."""
+    return cells.reshape(-1, 4)[which, :3]
+
+
+def _whole(cells: Cells, which: NDArray[np.intp]) -> NDArray[np.bool_]:
+    return np.asarray(cells[..., 3].ravel()[which] <= CLIPPED)
+
+
+def _tells(levels: Pixels) -> NDArray[np.bool_]:
     tells: NDArray[np.bool_] = (levels.min(axis=1) >= BRIGHTNESS[0]) & (levels.max(axis=1) <= BRIGHTNESS[1])
     return tells
 
 
-def _sized(cells: Cells, shape: tuple[int, ...]) -> Cells:
-    """Cells of a picture of another size."""
-    if cells.shape == shape:
-        return cells
-    return np.asarray(Image.fromarray(cells).resize((shape[1], shape[0]), Image.Resampling.BOX))
-
-
-def _are_seen(flat: Cells | Floats) -> NDArray[np.bool_]:
-    """Which of some cells (n, 3) the picture shows whole, and unclipped."""
-    return np.asarray(flat.any(axis=1) & (flat != CLIPPED).any(axis=1))
-
-
 def _lacks_colour(cells: Cells, which: NDArray[np.intp], *, tinted: bool = True) -> bool:
     """Whether a picture's cells are grey; `tinted`: or of one tint throughout."""
-    flat = cells.reshape(-1, 3)[which].astype(np.float32)
-    flat = flat[_are_seen(flat)]  # what isn't has no colour to lack
+    flat = _levels(cells, which).astype(np.float32)
+    flat = flat[flat.any(axis=1)]  # what isn't shown has no colour to lack
     if not len(flat):
         return False
     if tinted:
@@ -365,34 +359,39 @@ def _lacks_colour(cells: Cells, which: NDArray[np.intp], *, tinted: bool = True)
 
 def _is_plain(cells: Cells, which: NDArray[np.intp]) -> bool:
     """Whether a picture shows one surface, as a lens that is covered does: infrared light leaves shapes."""
-    return bool(cells.reshape(-1, 3)[which].mean(axis=1).std() <= PLAIN)
+    return bool(_levels(cells, which).mean(axis=1).std() <= PLAIN)
 
 
 def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Light | None:
     """None: too few cells say what it is."""
-    now = cells.reshape(-1, 3)[rack]
-    counts = reference.tells & _tells(now)
+    now = _levels(cells, rack)
+    tells = reference.tells & _tells(now)
+    counts = tells & reference.whole & _whole(cells, rack)
+    if np.count_nonzero(counts) < FEWEST:
+        counts = tells  # a mesh, or print in every cell: a rough figure is better than none
     if np.count_nonzero(counts) < FEWEST:
         return None
     ratios = LOG_LIGHT[now] - reference.logs
-    return _Light(ratios, counts, medians(ratios[counts][None])[0])
+    return _Light(ratios, tells, counts, medians(ratios[counts][None])[0])
 
 
 def _veil(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> Veil | None:
-    now, before = cells.reshape(-1, 3)[rack], reference.cells.reshape(-1, 3)[rack]
+    now, before = _levels(cells, rack), _levels(reference.cells, rack)
     counts = reference.tells & _tells(now)
-    seen = _are_seen(now) & _are_seen(before)
+    seen = now.any(axis=1) & before.any(axis=1)
     if np.count_nonzero(counts) < FEWEST:
         return None
     is_flatter = now[seen].std() <= MOST_CONTRAST * before[seen].std()
     return veil_over(now[counts], before[counts]) if is_flatter else None
 
 
-def _colour_left(light: _Light, cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> float:
-    """The median share that the coloured cells of the rack have of their colour; 1 where there are too few."""
-    which = light.counts[reference.coloured]
+def _colour_left(
+    light: _Light, of: NDArray[np.bool_], cells: Cells, reference: _Reference, rack: NDArray[np.intp]
+) -> float:
+    """The median share that the rack's coloured cells, `of` these, have of their colour; 1 where there are too few."""
+    which = of[reference.coloured]
     if np.count_nonzero(which) < FEWEST_COLOURED:
         return 1.0
-    now = cells.reshape(-1, 3)[rack[reference.coloured[which]]] / light.levels
+    now = _levels(cells, rack[reference.coloured[which]]) / light.levels
     now -= now.mean(axis=1, keepdims=True)
     return float(np.median((now * reference.away[which]).sum(axis=1) / reference.strength[which]))

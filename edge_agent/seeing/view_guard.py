@@ -95,6 +95,8 @@ class _Reference:
     """Of each mark, (n,)."""
     whole: Grey
     """All of it, reduced."""
+    size: tuple[int, int]
+    """Width and height of the picture."""
 
 
 class ViewGuard:
@@ -169,7 +171,7 @@ class ViewGuard:
                 grey = _grey(reduced(picture, factor))
             never = self._mask.over(grey.shape[1], grey.shape[0])
             marks = choose_marks(grey, inside(self._slots, grey.shape) | never, never)
-            self._reference = _Reference(marks, sharpness(picture, marks.centres * factor, factor), grey)
+            self._reference = _Reference(marks, sharpness(picture, marks.centres * factor, factor), grey, picture.size)
         return self._reference
 
     def _recognise(self, reference: _Reference, judged: JudgedPicture, grey: Grey) -> tuple[ViewProblem | None, str]:
@@ -188,7 +190,7 @@ class ViewGuard:
             there = there & (np.arange(len(there)) < marks.lasting)
             motion, agree = fit_similarity(marks.centres[there], marks.centres[there] + found.shifts[there])
             if agree < self._rules.recognised * marks.lasting or not marks.lasting:
-                return self._unrecognised(reference, grey, factor, share)
+                return self._unrecognised(reference, judged, grey, share)
         now = judged.sharpness((marks.centres + found.shifts)[there][:FOR_SHARPNESS] * factor)
         ratios = (now / np.maximum(reference.sharpness[there][:FOR_SHARPNESS], 1e-6)).astype(np.float32)
         sharp = float(medians(ratios[None, :, None])[0, 0])
@@ -197,11 +199,17 @@ class ViewGuard:
         return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *judged.size)
 
     def _unrecognised(
-        self, reference: _Reference, grey: Grey, factor: int, share: float
+        self, reference: _Reference, judged: JudgedPicture, grey: Grey, share: float
     ) -> tuple[ViewProblem | None, str]:
         """Why so few of the marks are where they can be: the camera was turned away, its lens is covered, or fogged."""
-        has_same_size = reference.whole.shape == grey.shape  # a camera may have changed its resolution
-        shift = whole_shift(reference.whole, grey) if has_same_size else np.zeros(2)
+        if reference.whole.shape != grey.shape:
+            (width, height), (before, high) = judged.size, reference.size
+            return "moved", (
+                f"its pictures have {width} x {height} pixels, and had {before} x {high}: set its resolution back, or "
+                "take its commissioning picture again"
+            )
+        factor = judged.factor
+        shift = whole_shift(reference.whole, grey)
         distance = float(np.linalg.norm(shift))
         is_far = distance > self._rules.max_shift * grey.shape[1]
         if is_far and _share_there(reference.marks, grey, shift) >= self._rules.recognised:

@@ -85,6 +85,23 @@ def test_what_a_nudged_camera_shows_in_part_tells_no_light(right: int, down: int
     assert off < 1.05
 
 
+@pytest.mark.parametrize("seed", [3, 1600])
+def test_a_camera_that_changes_its_resolution_is_told_to_go_back_and_sees_the_same_colours(seed: int) -> None:
+    rack = shelf(Change(3, ChangeKind.LIGHT, amount=1.21), seed=seed)
+    small, double = (
+        np.asarray(Image.fromarray(rack.frame(4)).resize(size)) for size in ((1280, 720), (2 * 1920, 2 * 1080))
+    )
+    view = _view()
+    _last_seen([rack.frame(number) for number in range(3)], view)
+    told = view.check(frame(small, 3.0, 3))
+    assert told.problem == "moved"
+    assert told.reason == (
+        "its pictures have 1280 x 720 pixels, and had 1920 x 1080: set its resolution back, or take its commissioning "
+        "picture again"
+    )
+    assert _last_seen([double], view).correction is None, "it is reduced to the same"
+
+
 def test_a_nudged_camera_that_is_covered_is_no_camera_at_night() -> None:
     """What the motion of the last good picture would put out of sight isn't black."""
     rack, view = shelf(Change(3, ChangeKind.BUMP, amount=-22.0)), _view()

@@ -12,15 +12,9 @@ from PIL import Image
 
 from edge_agent.config.sections import ViewSection
 from edge_agent.seeing.colour_complaints import Complaint
+from edge_agent.seeing.colour_limits import COMES_AND_GOES_S, SETTLED_S
 from edge_agent.seeing.mask import Mask
-from edge_agent.seeing.view_colours import (
-    COMES_AND_GOES_S,
-    SETTLED_S,
-    Cells,
-    ViewColours,
-    cells_of,
-    cells_touching,
-)
+from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
 from edge_agent.seeing.view_guard import inside, reduced
 from kardus.inference.preprocess import Pixels
 from simulator.script import Change, ChangeKind
@@ -216,19 +210,99 @@ def test_what_was_learnt_is_known_after_a_restart_unless_the_view_is_another() -
     assert not elsewhere.is_proven
 
 
-@pytest.mark.parametrize("seed", [3, 1601])
+SEEDS = [3, 5, 1600, 1601, 1602, 1603, 1610, 1620, 1700]
+"""Of racks in a light of their own each."""
+
+
+def _from(before: Pixels, *later: Pixels) -> ViewColours:
+    """What is known after a restart, from the colours before it and the pictures after."""
+    seen = colours()
+    seen.remember(cells_of(before))
+    for picture in later:
+        _check(seen, picture)
+    return seen
+
+
+def _in_the_evening(small: Pixels) -> Pixels:
+    across = np.linspace(0.75, 1.05, small.shape[1])[None, :, None]
+    return (small * across * [1.1, 1.0, 0.8]).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("bump", "is_same"), [(0.0, True), (8.0, False), (11.0, False), (-16.0, False)])
 def test_what_was_learnt_counts_in_another_light_and_not_where_the_camera_was_nudged(
     *, bump: float, is_same: bool, seed: int
 ) -> None:
     rack = shelf(Change(2, ChangeKind.BUMP, amount=bump), seed=seed)
     morning, evening = (reduced(Image.fromarray(rack.frame(number)), 4) for number in (1, 3))
-    across = np.linspace(0.75, 1.05, evening.shape[1])[None, :, None]
-    after = colours()
-    after.remember(cells_of(morning))
-    assert _check(after, (evening * across * [1.1, 1.0, 0.8]).clip(0, 255).astype(np.uint8)) == FINE
+    after = _from(morning, _in_the_evening(evening))
     assert after.is_proven == is_same
     assert (after.correction(SLOTS) is not None) == is_same, "the evening is corrected, and no nudge"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_was_learnt_waits_for_a_picture_in_which_nobody_stands_before_the_rack(seed: int) -> None:
+    rack = shelf(seed=seed)
+    before, now = (reduced(Image.fromarray(rack.frame(number)), 4) for number in (1, 3))
+    half = now.copy()
+    half[:, : half.shape[1] // 2] = np.random.default_rng(1).integers(0, 255, (1, half.shape[1] // 2, 3))
+    after = _from(before, half)
+    assert not after.is_proven
+    _check(after, _in_the_evening(now), 5.0)
+    assert after.is_proven
+    given_up = _from(before, half)
+    given_up.prove()
+    _check(given_up, _in_the_evening(now), 5.0)
+    assert given_up.learnt is not None
+    assert not np.array_equal(given_up.learnt, cells_of(before)), "what stands there was recognised without it"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_agent_that_starts_at_night_knows_that_it_is_night_though_infrared_light_shows_other_surfaces(
+    seed: int,
+) -> None:
+    rack = shelf(seed=seed)
+    before, now = (reduced(Image.fromarray(rack.frame(number)), 4) for number in (1, 3))
+    for weights in ([1.0, 0.0, 0.0], [0.6, 0.1, 0.3]):
+        after = colours()
+        after.remember(cells_of(before))
+        infrared = np.repeat((now @ np.array(weights))[..., None], 3, axis=2).astype(np.uint8)
+        assert _check(after, infrared)[0] == "no colour"
+        assert not after.is_proven
+
+
+@pytest.mark.parametrize("gain", [0.9, 1.0, 1.2])
+def test_vivid_colours_are_colours_though_they_are_clipped(gain: float) -> None:
+    """Steel shelves of one grey, and cartons with yellow print."""
+    steel = grey(_small()).copy()
+    steel[::3] = (250, 190, 20)
+    seen = colours(lit(steel, gain, gain, gain))
+    assert _check(seen, lit(steel, 1.1, 1.1, 1.1)) == FINE
+    assert _check(seen, grey(steel))[0] == "no colour"
+    truck = grey(_small(1)).copy()
+    truck[100:, 100:400] = (255, 130, 20)
+    assert _check(seen, truck, is_recognised=False) == FINE, "it is no camera at night"
+
+
+def test_white_print_in_every_cell_leaves_the_light_known() -> None:
+    labelled = np.full_like(_small(), (130, 118, 104))
+    labelled[::6, ::6] = labelled[1::6, ::6] = labelled[::6, 1::6] = labelled[1::6, 1::6] = 255
+    seen = colours(labelled)
+    assert _check(seen, lit(labelled, 1.6, 1.0, 0.6))[0] == "colour cast"
+    assert _check(seen, lit(labelled, 1.3, 1.0, 0.75)) == FINE
+    assert seen.correction(SLOTS) is not None
+    assert _check(seen, grey(labelled))[0] == "no colour"
+
+
+@pytest.mark.parametrize(("contrast", "offset"), [(0.75, 80), (0.7, 90), (0.65, 100)])
+def test_a_veil_that_clips_what_is_bright_is_lifted(contrast: float, offset: float) -> None:
+    seen = colours(_small())
+    veiled = (_small(1) * contrast + offset).clip(0, 255).astype(np.uint8)
+    assert _check(seen, veiled) == FINE
+    correction, crop = seen.correction([7]), np.s_[None, 100:160, 200:260]
+    assert correction is not None
+    right = _small(1)[crop[1:]][None]
+    assert _distance(correction.apply(veiled[crop[1:]][None]), right) < 0.4 * _distance(veiled[crop[1:]][None], right)
 
 
 def test_infrared_light_that_changes_the_view_beyond_recognition_is_told_and_a_cloth_is_none() -> None:

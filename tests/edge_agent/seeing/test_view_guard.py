@@ -209,7 +209,8 @@ def test_a_camera_that_changes_its_resolution_is_judged_all_the_same() -> None:
     guard = ViewGuard(RULES, shares(), None, live=False)
     assert guard.check(frame(still())).problem is None
     assert guard.check(frame(still(1)[::2, ::2])).problem is None, "the same once it is reduced"
-    assert guard.check(frame(still(1)[:720, :1280])).problem == "covered"
+    told = guard.check(frame(still(1)[:720, :1280]))
+    assert (told.problem, "1280 x 720 pixels, and had 1920 x 1080" in told.reason) == ("moved", True)
     assert guard.check(frame(still(1)[::3, ::3])).problem is not None, "its marks are of another size"
     assert guard.check(frame(still(2))).problem is None
 
