@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--markdown", action="store_true", help=f"write the figures into {PAGE}")
     parser.add_argument("--against", metavar="COMMIT", help="run HEAD and this commit in turn, and print ratios")
-    parser.add_argument("--rounds", type=int, default=6, help="how often, with --against")
+    parser.add_argument("--rounds", type=int, default=10, help="how often, with --against")
     options = parser.parse_args()
     if strange := set(options.names) - set(NAMES):
         parser.error(f"no benchmark '{min(strange)}': use {', '.join(NAMES)}")
