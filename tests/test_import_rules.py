@@ -38,6 +38,23 @@ def test_the_product_keeps_the_rules(graph: grimp.ImportGraph) -> None:
     assert RULES.refused(graph) == []
 
 
+def test_nothing_is_allowed_that_no_room_needs(graph: grimp.ImportGraph) -> None:
+    unused = {}
+    for line in LINES:
+        room, _, names = line.partition(":")
+        inside = {module for module in graph.modules if module == room or module.startswith(f"{room}.")}
+        inside -= {module for module in inside for other in ROOMS if len(other) > len(room) and _is_in(module, other)}
+        imported = {target for module in inside for target in graph.find_modules_directly_imported_by(module)}
+        allowed = [name.strip() for name in names.split(",")]
+        if idle := [name for name in allowed if name and not any(_is_in(target, name) for target in imported)]:
+            unused[room] = idle
+    assert unused == {}
+
+
+def _is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_an_illegal_import_in_a_room_is_refused(graph: grimp.ImportGraph, room: str) -> None:
     inside = min(module for module in graph.modules if module == room or module.startswith(f"{room}."))

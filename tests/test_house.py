@@ -1,0 +1,44 @@
+"""How large files and functions may become, and what has to be listed: a stranger finds their way by it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("kardus", "edge_agent", "warehouse", "simulator", "train", "export")
+MOST_LINES, MOST_OF_A_FUNCTION, MOST_LOOSE_FILES = 400, 50, 5
+
+
+def _files() -> Iterator[Path]:
+    for room in ROOMS:
+        yield from sorted((ROOT / room).rglob("*.py"))
+
+
+def test_no_file_is_longer_than_what_is_read_at_once() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in _files()}
+    assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = {}
+    for path in _files():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                if lines > MOST_OF_A_FUNCTION:
+                    long[f"{path.relative_to(ROOT)}::{node.name}"] = lines
+    assert long == {}
+
+
+@pytest.mark.parametrize("room", ["kardus", "edge_agent", "warehouse"])
+def test_few_files_lie_loose_beside_the_rooms(room: str) -> None:
+    loose = {path.name for path in (ROOT / room).glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert len(loose) <= MOST_LOOSE_FILES, sorted(loose)
+
+
+def test_every_finding_is_listed_and_every_one_that_is_listed_is_there() -> None:
+    page = (ROOT / "findings" / "README.md").read_text(encoding="utf-8")
+    listed = {row.split("`")[1] for row in page.splitlines() if row.startswith("| `")}
+    assert listed == {path.name for path in (ROOT / "findings").glob("*.sh")}
