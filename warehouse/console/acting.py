@@ -1,4 +1,7 @@
-"""The little that may be said: an alert is known, a comment, look again. Who said it is in the audit log."""
+"""The API's routes by which people act: acknowledge an alert, comment on it, have a location looked at again.
+
+Who did it is in the audit log.
+"""
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection, insert, select
@@ -11,7 +14,7 @@ from warehouse.console.asking import AgentAnswer, AgentQuestions, Question, Unan
 from warehouse.console.auditing import insert_entries
 from warehouse.console.context import Actor, Console, Served, entry_of
 from warehouse.console.problems import ProblemError
-from warehouse.console.records import Acknowledging, Asked, AskedAll, Comment, Commenting, Looking
+from warehouse.console.records import Acknowledging, Asked, AskedAll, CaptureRequest, Comment, Commenting
 from warehouse.console.tokens import Principal
 from warehouse.store.tables import comments, latest, present
 
@@ -54,8 +57,8 @@ def comment(request: Request, console: Served, who: Actor, alert: AlertId, said:
     return Response(known.model_dump_json(), 200, media_type=JSON)
 
 
-@router.post("/looks", response_model=AskedAll, summary="Look at a location again")
-def look(request: Request, console: Served, who: Actor, said: Looking) -> Response:
+@router.post("/looks", response_model=AskedAll, operation_id="look", summary="Look at a location again")
+def request_capture(request: Request, console: Served, who: Actor, said: CaptureRequest) -> Response:
     """The agents that watch it classify every location of that camera anew; 202: not all have answered yet.
 
     503: all of them are offline.

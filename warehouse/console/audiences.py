@@ -25,7 +25,7 @@ class Audience(ABC):
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
         """Server-sent events of these changes; empty: none concerns it."""
 
-    def look(self, connection: Connection, now: datetime) -> bytes:  # noqa: ARG002 - for those who have something
+    def poll(self, connection: Connection, now: datetime) -> bytes:  # noqa: ARG002 - for those who have something
         """What no change tells of, at a moment that is the same for all that look together; empty: nothing."""
         return b""
 

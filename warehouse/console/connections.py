@@ -24,17 +24,17 @@ class TimedConnection(H11Protocol):
     _unread_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Begin to look."""
+        """Start the timer."""
         super().connection_made(transport)
-        self._timer = self.loop.call_later(REQUEST_S, self._look)
+        self._timer = self.loop.call_later(REQUEST_S, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Look no more."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         is_unread = self._is_unread()
         self._unread_s = self._unread_s + REQUEST_S if is_unread else 0.0
         awaited = None if is_unread or self.transport.is_closing() else self._unfinished()
@@ -42,7 +42,7 @@ class TimedConnection(H11Protocol):
             self.transport.abort()
             return
         self._awaited = awaited
-        self._timer = self.loop.call_later(REQUEST_S, self._look)
+        self._timer = self.loop.call_later(REQUEST_S, self._check)
 
     def timeout_keep_alive_handler(self) -> None:
         """End what is idle after an answer: not before the client has it, since TLS has 30 s at most to end."""

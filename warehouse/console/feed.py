@@ -29,8 +29,8 @@ MAX_OWN = MAX_STREAMS // 2
 """So many of one person, or of one token: nobody alone keeps all others out."""
 ROUND_S = 0.25
 """Changes that come closer together are told together."""
-LOOK_S = 15.0
-"""So often it is looked for what no change tells of."""
+POLL_S = 15.0
+"""So often it is polled for what no change tells of."""
 FOLLOWS_S = 5.0
 """So long it may take until the feed follows; then the database is away."""
 GroupPortion = tuple[Group, Portion]
@@ -48,7 +48,7 @@ class Feed(Worker):
         self._groups: dict[Audience, Group] = {}
         self._changed = threading.Condition()
         self._place: FeedPosition | None = None
-        self._look_s = 0.0
+        self._next_poll_s = 0.0
         self.is_ended = False
         """Whether the server stops: no stream begins any more."""
 
@@ -143,10 +143,10 @@ class Feed(Worker):
         place = found[-1].place if found else after
         for group, portion in _told(groups, after, found) if found else ():
             self._hand_out(group, portion)
-        if time.monotonic() >= self._look_s:
+        if time.monotonic() >= self._next_poll_s:
             with self._database.reading() as connection:
-                looked = self._looked(groups, connection, place)
-            for group, portion in looked:
+                polled = self._polled(groups, connection, place)
+            for group, portion in polled:
                 self._hand_out(group, portion)
         self._place = place
         for group, portion in _shown(groups, self._database.reading, place):
@@ -154,15 +154,15 @@ class Feed(Worker):
 
     def _begin(self, connection: Connection, groups: list[Group]) -> None:
         place = newest(connection)
-        self._looked(groups, connection, place)  # from here on it is known what is otherwise later
+        self._polled(groups, connection, place)  # from here on it is known what is otherwise later
         with self._changed:
             self._place = place
             self._changed.notify_all()
 
-    def _looked(self, groups: list[Group], connection: Connection, place: FeedPosition) -> list[GroupPortion]:
+    def _polled(self, groups: list[Group], connection: Connection, place: FeedPosition) -> list[GroupPortion]:
         """What no change tells of."""
-        self._look_s, now = time.monotonic() + LOOK_S, datetime.now(UTC)
-        told = [(group, group.audience.look(connection, now)) for group in groups]
+        self._next_poll_s, now = time.monotonic() + POLL_S, datetime.now(UTC)
+        told = [(group, group.audience.poll(connection, now)) for group in groups]
         return [(group, Portion(place, place, words)) for group, words in told if words]
 
     def _hand_out(self, group: Group, portion: Portion) -> None:

@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from warehouse.store.database import Database
 
-FILE_LOOK_S = 0.25
-SERVER_LOOK_S = 5.0
-STOP_LOOK_S = 0.5
+FILE_POLL_S = 0.25
+SERVER_POLL_S = 5.0
+STOP_POLL_S = 0.5
 AGAIN_S = 1.0
 """After a connection to the server was lost."""
 CHANNEL = "kardus_changes"
@@ -36,7 +36,7 @@ class Polling:
 
     def wait(self, stopping: threading.Event, *, soon: bool = False) -> None:  # noqa: ARG002 - it is always soon
         """A moment."""
-        stopping.wait(FILE_LOOK_S)
+        stopping.wait(FILE_POLL_S)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -54,7 +54,7 @@ class Listening:
     def wait(self, stopping: threading.Event, *, soon: bool = False) -> None:
         """Until a notification comes, or a few seconds are over."""
         try:
-            for _ in range(1 if soon else int(SERVER_LOOK_S / STOP_LOOK_S)):
+            for _ in range(1 if soon else int(SERVER_POLL_S / STOP_POLL_S)):
                 if stopping.is_set() or self._notified():
                     return
         except self._errors:
@@ -75,7 +75,7 @@ class Listening:
             self._connection.exec_driver_sql(f"LISTEN {CHANNEL}")
             return True  # what came before anybody listened
         driver: Any = self._connection.connection.driver_connection
-        return any(True for _ in driver.notifies(timeout=STOP_LOOK_S, stop_after=1))
+        return any(True for _ in driver.notifies(timeout=STOP_POLL_S, stop_after=1))
 
 
 def news_of(database: Database) -> News:

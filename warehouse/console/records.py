@@ -261,7 +261,7 @@ class Commenting(Record):
     """A UUID of the sender's: what is sent again under it is stored once."""
 
 
-class Looking(Record):
+class CaptureRequest(Record):
     """Asks for a fresh look."""
 
     location: Annotated[

@@ -47,7 +47,7 @@ STOP_S = 5
 """Requests that have begun get so long to end."""
 MAX_CONNECTIONS = 1000
 BACKLOG = 512
-LOOK_S = 0.5
+POLL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -251,9 +251,9 @@ async def _serve(config: uvicorn.Config, bound: socket.socket, feed: Feed, secon
 async def _signs_of_life(server: Any) -> None:
     """Tell systemd that it serves, and then that it goes on doing so."""
     while not server.started:  # noqa: ASYNC110 - uvicorn tells it by no event
-        await asyncio.sleep(LOOK_S / 5)
+        await asyncio.sleep(POLL_S / 5)
     notify("READY=1")
     while True:
         if watchdog_s() is not None:
             notify("WATCHDOG=1")
-        await asyncio.sleep((watchdog_s() or 3 * LOOK_S) / 3)
+        await asyncio.sleep((watchdog_s() or 3 * POLL_S) / 3)

@@ -54,7 +54,7 @@ ReachedSequence = tuple[int, str, int, int]
 
 
 @dataclass
-class Known:
+class KnownEpoch:
     """What is known of an epoch, and of its ranges that a span of sequences overlaps or lies beside."""
 
     number: int
@@ -69,15 +69,15 @@ class Known:
         return any(first <= sequence <= last for first, last in self.places.get(STORED, ()))
 
 
-def look_up(connection: Connection, spans: Mapping[AgentEpoch, Range]) -> dict[AgentEpoch, Known]:
+def load_epochs(connection: Connection, spans: Mapping[AgentEpoch, Range]) -> dict[AgentEpoch, KnownEpoch]:
     """What is known of these epochs; one that is new isn't in it."""
     rows = [(*name, max(first - 1, 0), min(last + 1, MAX_INTEGER)) for name, (first, last) in spans.items()]
     told = connection.execute(_ranges_beside(connection.dialect.name), rows_given(rows))
-    found: dict[AgentEpoch, Known] = {}
+    found: dict[AgentEpoch, KnownEpoch] = {}
     for agent, epoch, number, highest, contiguous_to, forgotten, kind, first, last in told.all():
         known = found.get((agent, epoch))
         if known is None:
-            known = found[agent, epoch] = Known(number, highest, contiguous_to, bool(forgotten))
+            known = found[agent, epoch] = KnownEpoch(number, highest, contiguous_to, bool(forgotten))
         if first is not None:
             known.places.setdefault(kind, []).append((first, last))
     return found
@@ -124,7 +124,7 @@ def numbers_of(connection: Connection, names: Iterable[AgentEpoch]) -> dict[Agen
 def hear_of(connection: Connection, names: Iterable[AgentEpoch]) -> None:
     """Note epochs that aren't known yet."""
     wanted = dict.fromkeys(names, (0, 0))
-    known = look_up(connection, wanted) if wanted else {}
+    known = load_epochs(connection, wanted) if wanted else {}
     _add_new(connection, known, wanted)
 
 
@@ -134,7 +134,7 @@ def note_epoch(connection: Connection, name: AgentEpoch, highest: int, *, said: 
     A new one is taken for the one that its agent counts in now where it is later than that. With `said`, the agent says
     at that moment that it counts in this one.
     """
-    known = look_up(connection, {name: (0, 0)})
+    known = load_epochs(connection, {name: (0, 0)})
     _add_new(connection, known, {name: (0, 0)})
     number = known[name].number
     if highest > known[name].highest or known[name].forgotten:
@@ -152,13 +152,13 @@ def add_covered(
     connection: Connection,
     covered: Mapping[AgentEpoch, Sequence[Range]],
     kind: str,
-    known: dict[AgentEpoch, Known] | None = None,
+    known: dict[AgentEpoch, KnownEpoch] | None = None,
 ) -> None:
-    """Note that these sequences are `stored` or `lost`; `known`: what `look_up` said of spans that hold them."""
+    """Note that these sequences are `stored` or `lost`; `known`: what `load_epochs` said of spans that hold them."""
     if not covered:
         return
     spans = {name: span_of(places) for name, places in covered.items()}
-    known = look_up(connection, spans) if known is None else known
+    known = load_epochs(connection, spans) if known is None else known
     _add_new(connection, known, spans)
     gone: list[ReachedSequence] = []
     whole: list[ReachedSequence] = []
@@ -246,13 +246,13 @@ def ranges_beyond(connection: Connection, reached: Mapping[int, int]) -> dict[in
     return found
 
 
-def _add_new(connection: Connection, known: dict[AgentEpoch, Known], names: Iterable[AgentEpoch]) -> None:
+def _add_new(connection: Connection, known: dict[AgentEpoch, KnownEpoch], names: Iterable[AgentEpoch]) -> None:
     """Add the epochs that aren't known; an agent counts in the latest of them, unless an earlier one is later."""
     new = [name for name in names if name not in known]
     if not new:
         return
     connection.execute(insert(epochs), [{"agent": a, "epoch": e, "highest": 0, "present": 0} for a, e in new])
-    known |= look_up(connection, dict.fromkeys(new, (0, 0)))
+    known |= load_epochs(connection, dict.fromkeys(new, (0, 0)))
     standing = {agent: (epoch, number) for agent, epoch, number in _present(connection, {agent for agent, _ in new})}
     later: dict[str, tuple[str, int]] = {}
     for agent, epoch in new:
@@ -286,7 +286,7 @@ def _make_present(connection: Connection, numbers: Mapping[str, int]) -> None:
     connection.execute(update(epochs).where(chosen).values(present=1))
 
 
-def _reached_in(epoch: Known) -> int:
+def _reached_in(epoch: KnownEpoch) -> int:
     """How far an epoch is covered without a gap, by the ranges that are known."""
     reached = epoch.contiguous_to
     stored, lost = (epoch.places.get(kind, []) for kind in KINDS)

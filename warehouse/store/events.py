@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Connection, Select, Text, and_, delete, selec
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.topics import ROOT, Topics
 from warehouse.store.database import Database, EventRow
-from warehouse.store.epochs import AgentEpoch, Known
+from warehouse.store.epochs import AgentEpoch, KnownEpoch
 from warehouse.store.pictures import PictureStore
 from warehouse.store.records import DeadLetter, EventMessage, PictureMessage
 from warehouse.store.rowsets import given, given_later, rows_given
@@ -56,7 +56,7 @@ class _Batch:
     """Looks up at once what a batch's events are compared with, and collects what is to be added."""
 
     def __init__(
-        self, connection: Connection, messages: Sequence[EventMessage], known: Mapping[AgentEpoch, Known]
+        self, connection: Connection, messages: Sequence[EventMessage], known: Mapping[AgentEpoch, KnownEpoch]
     ) -> None:
         positions = {_position(message) for message in messages}
         self._covered = {one for one in positions if one[:2] in known and known[one[:2]].has_stored(one[2])}
@@ -94,10 +94,10 @@ def insert_events(
     store: PictureStore,
     messages: Sequence[EventMessage],
     *,
-    known: Mapping[AgentEpoch, Known],
+    known: Mapping[AgentEpoch, KnownEpoch],
     now: datetime,
 ) -> StoredBatch:
-    """Store the events that aren't known, in order; `known`: what `look_up` said of their sequences."""
+    """Store the events that aren't known, in order; `known`: what `load_epochs` said of their sequences."""
     found = StoredBatch()
     if not messages:
         return found

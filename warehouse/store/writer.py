@@ -13,7 +13,16 @@ from warehouse.store.acks import acks
 from warehouse.store.alerts import note_alerts
 from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database, require_site
-from warehouse.store.epochs import LOST, STORED, AgentEpoch, Known, add_covered, look_up, present_epochs, span_of
+from warehouse.store.epochs import (
+    LOST,
+    STORED,
+    AgentEpoch,
+    KnownEpoch,
+    add_covered,
+    load_epochs,
+    present_epochs,
+    span_of,
+)
 from warehouse.store.events import StoredBatch, insert_events, insert_pictures
 from warehouse.store.labels import IS_LABELLED
 from warehouse.store.latest import replace_retained
@@ -126,7 +135,7 @@ class StoreWriter:
     ) -> list[str]:
         """Write some messages; the files of pictures that nobody tells of any more."""
         letters, told_of = _of(part, DeadLetter), _of(part, EventMessage)
-        known = look_up(connection, _spans(told_of, letters))
+        known = load_epochs(connection, _spans(told_of, letters))
         told = insert_events(self._database, connection, self._store, told_of, known=known, now=now)
         shown = insert_pictures(connection, [(item, files[item]) for item in _of(part, PictureMessage)])
         _insert_dead_letters(connection, [*_first_of_each(letters, known), *told.letters, *shown.letters], now)
@@ -202,7 +211,7 @@ def _count(written: WriteResult, told: StoredBatch, shown: StoredBatch, letters:
     written.dead_letters += letters + len(told.letters) + len(shown.letters)
 
 
-def _first_of_each(letters: Sequence[DeadLetter], known: Mapping[AgentEpoch, Known]) -> Iterator[DeadLetter]:
+def _first_of_each(letters: Sequence[DeadLetter], known: Mapping[AgentEpoch, KnownEpoch]) -> Iterator[DeadLetter]:
     """Those of an event that is there already, whole or as a dead letter, count as any message that doesn't fit.
 
     There may be as many as somebody makes up, where an agent's own are one each.

@@ -188,7 +188,7 @@ def test_what_changed_between_the_page_and_its_stream_is_shown(database: Databas
 def test_an_agent_that_falls_silent_is_read_once_for_all(
     database: Database, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.feed.LOOK_S", 0.3)
+    monkeypatch.setattr("warehouse.console.feed.POLL_S", 0.3)
     gone = Publisher("gone")
     gone._writer = type(gone._writer)(gone.topics, gone._writer._model, 3.0)
     console = console_over(database)

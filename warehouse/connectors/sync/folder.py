@@ -11,7 +11,7 @@ from warehouse.connectors.sync.asking import LateAnswerError, TimedQuestion
 from warehouse.connectors.sync.lists import ListSettings, is_finished, snapshot_of
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 
-LOOK_S = 1.0
+POLL_S = 1.0
 LIMIT_S = 60.0
 """For reading a list that rests, and for each look into the folder: it may be on a server that is away."""
 _LATE = "look whether the folder's server is there"
@@ -43,7 +43,7 @@ class DropFolder:
         self._stopping = threading.Event()
         self.name = f"{settings.folder}/{settings.pattern}"
         self._question = TimedQuestion(self._read, LIMIT_S + settings.settle_s, _LATE, self.name)
-        self._look = TimedQuestion(lambda: _stamp(self._newest()), LIMIT_S, _LATE, self.name)
+        self._stamp_question = TimedQuestion(lambda: _stamp(self._newest()), LIMIT_S, _LATE, self.name)
 
     def read(self) -> StockSnapshot:
         """The newest list. One that is still being written isn't taken: its size and time must rest."""
@@ -69,9 +69,9 @@ class DropFolder:
         def is_over() -> bool:
             return stopping.is_set() or time.monotonic() >= until_s
 
-        while (left_s := until_s - time.monotonic()) > 0 and not stopping.wait(min(LOOK_S, left_s)):
+        while (left_s := until_s - time.monotonic()) > 0 and not stopping.wait(min(POLL_S, left_s)):
             try:
-                if self._look.answer(is_over) != self._seen:
+                if self._stamp_question.answer(is_over) != self._seen:
                     return
             except LateAnswerError:
                 return
@@ -82,7 +82,7 @@ class DropFolder:
         """Wait no longer for a list to rest, nor for the folder."""
         self._stopping.set()
         self._question.stop()
-        self._look.stop()
+        self._stamp_question.stop()
 
     def close(self) -> None:
         """Nothing is open."""

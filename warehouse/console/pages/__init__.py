@@ -13,8 +13,8 @@ To add a page:
    `page` (rendering.py) renders a template with the layout around it; `fragment` without (for htmx and server-sent
    events). What a form sent is `Form` (access.py): texts by name. Programs of the page send JSON with the header
    `X-CSRF-Token`, which `kardus.send(method, path, body)` of static/kardus.js does.
-2. Where it is to stand in the navigation, give the file an `ENTRY = Entry(path, N_("Words"), role, order)`
-   (entries.py).
+2. Where it is to stand in the navigation, give the file a `MENU_ENTRY = MenuEntry(path, N_("Words"), role, order)`
+   (menu_entry.py).
 3. Add the module to `PARTS` in menu.py.
 4. Templates stand in `templates/`, begin with `{% extends "layout.html.jinja" %}` and fill the block `content` (`head`
    takes further scripts: `<script src="{{ static('NAME.js') }}" defer></script>`). No inline scripts, no `style=`

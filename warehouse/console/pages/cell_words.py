@@ -21,7 +21,7 @@ from warehouse.store.labels import StatedTruth
 
 _NOTHING = N_("(nothing)")
 _UNKNOWN = re.compile(r"\(unknown: (.*)\)", re.DOTALL)
-_VERDICTS = {verdict: look.word for verdict, look in VERDICTS.items()}
+_VERDICTS = {verdict: style.word for verdict, style in VERDICTS.items()}
 _WHETHER = {"yes": N_("yes"), "no": N_("no")}
 _CELLS: Mapping[str, Mapping[str, str]] = {
     "alert_status": {"open": N_("open"), "acknowledged": N_("acknowledged")},

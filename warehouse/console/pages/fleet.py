@@ -10,8 +10,8 @@ from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.boards import AskedList, ListKind
-from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.rendering import fragment, page, translator
 from warehouse.console.pages.settings import PageSettings
@@ -21,7 +21,7 @@ from warehouse.report.aisles import walking_order
 from warehouse.store.tables import events, latest
 
 router = APIRouter()
-ENTRY = LocationEntry("/fleet", N_("Cameras"), Role.VIEWER, 60, ("/camera", "/commission"))
+MENU_ENTRY = MenuEntry("/fleet", N_("Cameras"), Role.VIEWER, 60, ("/camera", "/commission"))
 AGENT_BYTES, CAMERA_BYTES = 650, 180
 """Of an agent, and of each of its cameras, about, without names."""
 TROUBLE = {

@@ -117,7 +117,7 @@ class RackAudience(Audience):
         cleared = [change for change in own if change.kind == "state" and change.later is None]
         return told + (_anew(cleared[-1]) if cleared else b"")
 
-    def look(self, connection: Connection, now: datetime) -> bytes:
+    def poll(self, connection: Connection, now: datetime) -> bytes:
         """Tiles whose agent has said nothing for too long, and those that can be seen again; which agents are away.
 
         The rack is to be read anew where it has others than before: in which of its parts they are isn't told.
@@ -153,7 +153,7 @@ class LocationAudience(Audience):
         own = [one for one in changes if _location_of(one) == self.location]
         return _anew(own[-1]) if own else b""
 
-    def look(self, connection: Connection, now: datetime) -> bytes:
+    def poll(self, connection: Connection, now: datetime) -> bytes:
         """That its agent has said nothing for too long, is heard again, or that one of its rack went or came back."""
         rack = place_of(self.location, self.settings.rack).rack
         silence = self.settings.silence.changed(connection, now, rack, self.settings.rack)

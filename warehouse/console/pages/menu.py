@@ -24,8 +24,8 @@ from warehouse.console.pages import (
     trends,
     work,
 )
-from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.errors import explain_to_people
+from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.settings import PageSettings
 
 PARTS = (
@@ -50,13 +50,13 @@ PARTS = (
     single_sign_on,
     static_files,
 )
-"""The pages' modules: each has a `router`, and an `ENTRY` where it stands in the navigation."""
+"""The pages' modules: each has a `router`, and a `MENU_ENTRY` where it stands in the navigation."""
 
 
 def add_pages(app: FastAPI, settings: PageSettings) -> None:
     """Let the application serve the page."""
     app.state.page = settings
-    entries: list[LocationEntry] = [part.ENTRY for part in PARTS if hasattr(part, "ENTRY")]
+    entries: list[MenuEntry] = [part.MENU_ENTRY for part in PARTS if hasattr(part, "MENU_ENTRY")]
     app.state.menu = sorted(entries, key=lambda entry: entry.order)
     for part in PARTS:
         app.include_router(part.router, include_in_schema=False)

@@ -7,8 +7,8 @@ from starlette.responses import RedirectResponse
 from kardus.support.errors import UsageError
 from warehouse.console.context import Served, entry_of
 from warehouse.console.pages.access import AdministratorVisit, FormFields, SupervisorVisit
-from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.pages.role_words import ROLE_WORDS
@@ -18,7 +18,7 @@ from warehouse.console.roles import Role
 from warehouse.store.tables import audit
 
 router = APIRouter()
-ENTRY = LocationEntry("/people", N_("People"), Role.ADMINISTRATOR, 90, ("/audit",))
+MENU_ENTRY = MenuEntry("/people", N_("People"), Role.ADMINISTRATOR, 90, ("/audit",))
 AUDIT_PART = 200
 LINE_BYTES = 1550
 """Of a person with his forms, about, without the name."""

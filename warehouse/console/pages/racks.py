@@ -16,9 +16,9 @@ from warehouse.console.context import Served
 from warehouse.console.locations import when_void
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.boards import AskedList, ListKind
-from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of, offline_agents
 from warehouse.console.pages.languages import N_, Local
+from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.pictures import address_now
 from warehouse.console.pages.places import place_of, standing
@@ -26,14 +26,14 @@ from warehouse.console.pages.rack_parts import rack_part
 from warehouse.console.pages.rendering import fragment, page, part, reading_of, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
-from warehouse.console.pages.verdicts import VERDICTS, verdict_look
+from warehouse.console.pages.verdicts import VERDICTS, verdict_style
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.report.aisles import walking_order
 from warehouse.store.tables import latest
 
 router = APIRouter()
-ENTRY = LocationEntry("/", N_("Racks"), Role.VIEWER, 10, ("/rack", "/location"))
+MENU_ENTRY = MenuEntry("/", N_("Racks"), Role.VIEWER, 10, ("/rack", "/location"))
 TONES = ("bad", "doubt", "dim", "good")
 CARD_BYTES, BAR_BYTES = 260, 60
 """Of a rack in the list of all, and of each part of its bar, about."""
@@ -176,7 +176,7 @@ def family_of(tile: Tile, settings: PageSettings) -> str:
 
 def tile_words(tile: Tile, settings: PageSettings) -> dict[str, object]:
     """What the template of a tile needs beside it."""
-    tone, product = verdict_look(tile.verdict).tone, settings.products.get(tile.expected)
+    tone, product = verdict_style(tile.verdict).tone, settings.products.get(tile.expected)
     return {
         "tone": tone,
         "family": family_of(tile, settings),

@@ -13,11 +13,11 @@ from jinja2.runtime import Context
 from kardus.support.harmless import escaped
 from kardus.support.time_zone import TimeZone
 from warehouse.console.pages.audit_words import action_words, detail_words
-from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import LANGUAGES, Local, Translate, chosen_language, translations_of
+from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.said_of_pictures import comment_words
 from warehouse.console.pages.static_files import static_address
-from warehouse.console.pages.verdicts import VERDICTS, verdict_look
+from warehouse.console.pages.verdicts import VERDICTS, verdict_style
 from warehouse.console.roles import Role
 from warehouse.console.sessions import Visit
 
@@ -83,7 +83,7 @@ def part(local: Local, template: str, **words: Any) -> str:
 
 def _render(request: Request, template: str, words: dict[str, Any]) -> str:
     reading = reading_of(request)
-    entries: list[LocationEntry] = request.app.state.menu
+    entries: list[MenuEntry] = request.app.state.menu
     role = reading.visit.person.role if reading.visit else 0
     common = {
         "local": reading.local,
@@ -131,7 +131,7 @@ def environment(language: str) -> Environment:
         "static": static_address,
         "languages": LANGUAGES,
         "Role": Role,
-        "verdict_look": verdict_look,
+        "verdict_style": verdict_style,
         "comment_words": partial(comment_words, translate=translations_of(language).gettext),
         "action_words": partial(action_words, translate=translations_of(language).gettext),
         "detail_words": partial(detail_words, translate=translations_of(language).gettext),

@@ -12,8 +12,8 @@ from kardus.support.whole_numbers import whole_number
 from warehouse.console.bundles import Bundles, OfferedBundle
 from warehouse.console.context import Served, client_address, entry_of, slow_down
 from warehouse.console.pages.access import FormFields, SupervisorVisit, ViewerVisit
-from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.parting import MAX_PART, PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.problems import ProblemError
@@ -21,7 +21,7 @@ from warehouse.console.roles import Role
 from warehouse.console.rollouts import NO_ANSWER, OFFLINE, AgentModel, agent_models, offer
 
 router = APIRouter()
-ENTRY = LocationEntry("/models", N_("Models"), Role.VIEWER, 65)
+MENU_ENTRY = MenuEntry("/models", N_("Models"), Role.VIEWER, 65)
 PHASES: dict[Phase, str] = {
     "settled": N_("in use"),
     "fetching": N_("another one is being fetched"),

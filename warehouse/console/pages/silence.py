@@ -60,16 +60,16 @@ class Silence:
         """Know what is so now, as the first page shows it: what changes before the first look is told then."""
         with self._lock:
             if self._at is None:
-                self._look(connection, now, pattern)
+                self._refresh(connection, now, pattern)
 
     def changed(self, connection: Connection, now: datetime, rack: str, pattern: re.Pattern[str]) -> RackSilence:
         """What has changed on a rack since the look before; read once for one `now`."""
         with self._lock:
             if self._at != now:
-                self._look(connection, now, pattern)
+                self._refresh(connection, now, pattern)
             return self._racks.get(rack, _NOTHING)
 
-    def _look(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> None:
+    def _refresh(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> None:
         tiles = self._changed_tiles(connection, now, pattern)
         offline = self._changed_agents(connection, pattern)
         others = self._changed_racks(connection, pattern)

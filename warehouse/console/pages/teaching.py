@@ -16,9 +16,9 @@ from warehouse.console.context import Served, entry_of, tagged
 from warehouse.console.labelling import store_label
 from warehouse.console.pages.access import FormFields, SupervisorVisit
 from warehouse.console.pages.asked_picture import AskedPicture, asked_picture
-from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.precision_now import CLAIMS, PrecisionNow
 from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.pages.ways_back import WayAsked, WayBack
@@ -33,7 +33,7 @@ from warehouse.teaching.queue import candidate_of, next_to_label
 from warehouse.teaching.saying import Statement
 
 router = APIRouter()
-ENTRY = LocationEntry("/teaching", N_("Teaching"), Role.SUPERVISOR, 60, ("/enrolment",))
+MENU_ENTRY = MenuEntry("/teaching", N_("Teaching"), Role.SUPERVISOR, 60, ("/enrolment",))
 MAX_SKU = 200
 
 

@@ -1,13 +1,13 @@
 """A location as the pages show it, made of its state, or of an event that is newer than the state."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, literal_column, select
+from sqlalchemy import Connection, select
 
 from kardus.contract.messages import is_void
 from kardus.contract.verdicts import Verdict
@@ -31,7 +31,6 @@ _last_event: Any = (
     select(_recent.c.number).order_by(_recent.c.epoch.desc(), _recent.c.sequence.desc()).limit(1).scalar_subquery()
 )
 _STATES = select(latest.c.agent, latest.c.subject, latest.c.payload, _last_event.label("last"))
-_verdict: ColumnElement[str] = literal_column("latest.verdict")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Tile:
     alert_by: str
     """Who has acknowledged it; empty: nobody, or it isn't said."""
     event: str
-    """The look that it rests on; empty: it isn't kept."""
+    """The event of the look that it rests on; empty: it isn't kept."""
     has_crop: bool
     """Whether a picture of that look is kept, or may come yet."""
     place: str = ""
@@ -105,8 +104,8 @@ def tiles_of(
         chosen = _STATES.where(latest.c.kind == "state", latest.c.subject.in_(locations[start : start + PORTION]))
         for row in connection.execute(chosen).all():
             found[row.subject].append((said(row), row))
-    looks = _looks(connection, [row.last for rows in found.values() for _, row in rows if row.last])
-    return {location: _decided(rows, now, looks, shown.get(location, "")) for location, rows in found.items() if rows}
+    bases = _basis_by_number(connection, [row.last for rows in found.values() for _, row in rows if row.last])
+    return {location: _decided(rows, now, bases, shown.get(location, "")) for location, rows in found.items() if rows}
 
 
 def tile_of_event(data: dict[str, Any], agent: str, event: str, others: Sequence[dict[str, Any]] = ()) -> Tile:
@@ -117,22 +116,16 @@ def tile_of_event(data: dict[str, Any], agent: str, event: str, others: Sequence
 
 
 def tile_of_state(
-    data: dict[str, Any], agent: str, now: datetime, look: tuple[str, bool], others: Sequence[dict[str, Any]] = ()
+    data: dict[str, Any], agent: str, now: datetime, basis: tuple[str, bool], others: Sequence[dict[str, Any]] = ()
 ) -> Tile:
-    """What a state says, beside what `others` say; `look`: the event that it rests on, and whether it has a picture."""
+    """What a state says, beside what `others` say; `basis`: the event it rests on, and whether that has a picture."""
     verdict = Verdict.STALE.value if _is_void(data, now) else data["verdict"]
     since, until = (datetime.fromisoformat(data[key]) for key in ("since", "valid_until"))
     conflict = _contradict([data, *others], now)
-    return _tile(data, agent, verdict, until if until <= now else since, look, conflict=conflict)
+    return _tile(data, agent, verdict, until if until <= now else since, basis, conflict=conflict)
 
 
-def locations_with(connection: Connection, verdicts: Iterable[str]) -> list[str]:
-    """Where a state says one of these verdicts."""
-    chosen = select(latest.c.subject).distinct().where(latest.c.kind == "state", _verdict.in_(list(verdicts)))
-    return [code for (code,) in connection.execute(chosen)]
-
-
-def _looks(connection: Connection, numbers: Sequence[int]) -> dict[int, tuple[str, bool]]:
+def _basis_by_number(connection: Connection, numbers: Sequence[int]) -> dict[int, tuple[str, bool]]:
     """The ids of events by their numbers, and whether each has a picture."""
     found: dict[int, tuple[str, bool]] = {}
     joined = select(events.c.number, events.c.id, pictures.c.event).join_from(
@@ -145,7 +138,7 @@ def _looks(connection: Connection, numbers: Sequence[int]) -> dict[int, tuple[st
 
 
 def _decided(
-    rows: list[tuple[dict[str, Any], Any]], now: datetime, looks: dict[int, tuple[str, bool]], shown: str
+    rows: list[tuple[dict[str, Any], Any]], now: datetime, bases: dict[int, tuple[str, bool]], shown: str
 ) -> Tile:
     """The most recent state decides, or that of the agent that is `shown`."""
     rows.sort(
@@ -154,7 +147,7 @@ def _decided(
     )
     data, row = rows[0]
     others = [one for one, _ in rows[1:]]
-    return tile_of_state(data, row.agent, now, looks.get(row.last, ("", False)), others)
+    return tile_of_state(data, row.agent, now, bases.get(row.last, ("", False)), others)
 
 
 def _contradict(told: Sequence[dict[str, Any]], now: datetime) -> bool:
@@ -169,7 +162,7 @@ def _is_void(data: dict[str, Any], now: datetime) -> bool:
 
 
 def _tile(
-    data: dict[str, Any], agent: str, verdict: str, since: datetime, look: tuple[str, bool], *, conflict: bool
+    data: dict[str, Any], agent: str, verdict: str, since: datetime, basis: tuple[str, bool], *, conflict: bool
 ) -> Tile:
     expected, seen, alert = data["expected"], data["seen"] or {}, data.get("alert") or {}
     stands = alert.get("status") in ("open", "acknowledged")
@@ -187,8 +180,8 @@ def _tile(
         alert=alert["id"] if stands else "",
         alert_status=alert["status"] if stands else "",
         alert_by=alert.get("by") or "" if stands else "",
-        event=look[0],
-        has_crop=look[1],
+        event=basis[0],
+        has_crop=basis[1],
         place=f"{data['epoch'][-8:]}.{data['sequence']}.{data.get('repeat', 0)}" if data.get("epoch") else "",
         conflict=conflict,
     )

@@ -16,9 +16,9 @@ from warehouse.console.context import Console, Served
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.coverage_history import coverage_of, covered_by
 from warehouse.console.pages.coverage_now import Covered
-from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.products import Products
 from warehouse.console.pages.rendering import page, translator
 from warehouse.console.pages.settings import PageSettings
@@ -28,7 +28,7 @@ from warehouse.report.aisles import aisle_of
 from warehouse.store.tables import alerts
 
 router = APIRouter()
-ENTRY = LocationEntry("/trends", N_("Trends"), Role.VIEWER, 50, ("/precision",))
+MENU_ENTRY = MenuEntry("/trends", N_("Trends"), Role.VIEWER, 50, ("/precision",))
 DAYS = (7, 30, 90)
 MAX_ALERTS = 20_000
 """So many alerts are looked at, the latest: what is older isn't in the charts, and the page says so."""

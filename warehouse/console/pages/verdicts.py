@@ -1,4 +1,4 @@
-"""How a verdict looks: by word, symbol and tone, never by colour alone."""
+"""How a verdict is shown: by word, symbol and tone, never by colour alone."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from warehouse.console.pages.languages import N_
 
 
 @dataclass(frozen=True)
-class Look:
-    """Of one verdict."""
+class VerdictStyle:
+    """How one verdict is shown."""
 
     word: str
     """In English, marked for translation."""
@@ -17,20 +17,20 @@ class Look:
 
 
 VERDICTS = {
-    Verdict.MATCH.value: Look(N_("match"), "good"),
-    Verdict.MISMATCH.value: Look(N_("wrong product"), "bad"),
-    Verdict.EMPTY.value: Look(N_("empty"), "bad"),
-    Verdict.UNEXPECTED.value: Look(N_("unexpected"), "bad"),
-    Verdict.UNKNOWN.value: Look(N_("unknown product"), "bad"),
-    Verdict.UNCERTAIN.value: Look(N_("uncertain"), "doubt"),
-    Verdict.OBSTRUCTED.value: Look(N_("obstructed"), "doubt"),
-    Verdict.STALE.value: Look(N_("no view"), "dim"),
-    Verdict.UNMANAGED.value: Look(N_("not managed"), "dim"),
+    Verdict.MATCH.value: VerdictStyle(N_("match"), "good"),
+    Verdict.MISMATCH.value: VerdictStyle(N_("wrong product"), "bad"),
+    Verdict.EMPTY.value: VerdictStyle(N_("empty"), "bad"),
+    Verdict.UNEXPECTED.value: VerdictStyle(N_("unexpected"), "bad"),
+    Verdict.UNKNOWN.value: VerdictStyle(N_("unknown product"), "bad"),
+    Verdict.UNCERTAIN.value: VerdictStyle(N_("uncertain"), "doubt"),
+    Verdict.OBSTRUCTED.value: VerdictStyle(N_("obstructed"), "doubt"),
+    Verdict.STALE.value: VerdictStyle(N_("no view"), "dim"),
+    Verdict.UNMANAGED.value: VerdictStyle(N_("not managed"), "dim"),
 }
 """By the contract's word, the ones that somebody has to walk for first."""
-_OTHER = Look(N_("uncertain"), "doubt")
+_OTHER = VerdictStyle(N_("uncertain"), "doubt")
 
 
-def verdict_look(verdict: str) -> Look:
-    """Of a verdict, of a later version's too."""
+def verdict_style(verdict: str) -> VerdictStyle:
+    """How a verdict is shown, one of a later version of the contract too."""
     return VERDICTS.get(verdict, _OTHER)

@@ -19,9 +19,9 @@ from warehouse.console.changes import newest
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import FormFields, OperatorVisit, ViewerVisit
 from warehouse.console.pages.boards import AskedList, ListKind, ListRights
-from warehouse.console.pages.entries import LocationEntry
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.predecessors import predecessors
 from warehouse.console.pages.racks import tile_words
@@ -38,7 +38,7 @@ from warehouse.console.sessions import Visit
 from warehouse.store.tables import comments, latest, present, sent_once
 
 router = APIRouter()
-ENTRY = LocationEntry("/work", N_("To do"), Role.VIEWER, 20)
+MENU_ENTRY = MenuEntry("/work", N_("To do"), Role.VIEWER, 20)
 MAX_ALERTS = 20
 JOB_BYTES, LINE_BYTES, SAID_BYTES = 800, 450, 150
 """Of a task, of each of its locations, of a comment, about, without names."""
@@ -130,7 +130,7 @@ def act(request: Request, console: Served, visit: OperatorVisit, form: FormField
     except TakenError as error:
         return Response(translator(request)(error.detail) % {"name": error.holder}, 409, HEADERS, "text/plain")
     if action == "done":
-        _look(console, [(place.agent, place.location) for place in places])
+        _request_captures(console, [(place.agent, place.location) for place in places])
     return Response(status_code=204, headers=HEADERS)
 
 
@@ -193,7 +193,7 @@ def _acknowledge(request: Request, console: Console, visit: Visit, rows: Sequenc
     return "; ".join(map(outcome, answers))
 
 
-def _look(console: Console, places: Sequence[tuple[str, str]]) -> None:
+def _request_captures(console: Console, places: Sequence[tuple[str, str]]) -> None:
     """Let the cameras look at once, so that what is right closes by itself; else they look later."""
     if console.asking is None:
         return

@@ -69,7 +69,7 @@ def test_whoever_waits_for_a_list_hears_all_else_while_the_folder_does_not_answe
 ) -> None:
     """A look may take a minute: so long a stock that was lost on the broker wasn't published anew, nor was it said."""
     path = _write(tmp_path, "location,sku\nA-1,Tea\n")
-    monkeypatch.setattr("warehouse.connectors.sync.folder.LOOK_S", 0.01)
+    monkeypatch.setattr("warehouse.connectors.sync.folder.POLL_S", 0.01)
     source = _source(tmp_path)
     source.read()
     monkeypatch.setattr("warehouse.connectors.sync.folder.LIMIT_S", 0.3)

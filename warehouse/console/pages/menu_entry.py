@@ -1,4 +1,4 @@
-"""The navigation's entries."""
+"""An entry of the page's menu."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ from warehouse.console.roles import Role
 
 
 @dataclass(frozen=True)
-class LocationEntry:
-    """One of them."""
+class MenuEntry:
+    """A page that the menu leads to."""
 
     path: str
     label: str
