@@ -52,7 +52,7 @@ class PictureLabel(Record):
     """When it was stored."""
 
 
-class Told(Record):
+class CorrectionOutcome(Record):
     """What came of telling the agent that it was wrong."""
 
     outcome: Literal["told", "refused", "no answer", "not told"]
@@ -61,10 +61,10 @@ class Told(Record):
     """Why, where it isn't `told`."""
 
 
-class Labelled(PictureLabel):
-    """A label, and whether the agent knows."""
+class LabelWithOutcome(PictureLabel):
+    """A label, and what came of sending the correction to the agent."""
 
-    told: Told
+    told: CorrectionOutcome
     """What came of telling it."""
 
 

@@ -11,24 +11,24 @@ from kardus.support.identifiers import uuid7
 from warehouse.console.acting import by_whom
 from warehouse.console.auditing import insert_entries
 from warehouse.console.context import Console, Cursor, Limit, Reader, Served, Teacher, entry_of, json_answer
+from warehouse.console.corrections import correction_question, send_correction
 from warehouse.console.cursors import cursor_of, key_of
 from warehouse.console.events import EventId
 from warehouse.console.label_records import (
+    CorrectionOutcome,
     Drawn,
     DrawnItem,
-    Labelled,
     Labelling,
     LabelPage,
+    LabelWithOutcome,
     PictureLabel,
     PrecisionItem,
     Precisions,
     Queue,
     QueueItem,
-    Told,
 )
 from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
-from warehouse.console.telling import question_of, tell
 from warehouse.console.tokens import Principal
 from warehouse.store.labels import SAID_OF_PICTURE, STANDS, StatedTruth
 from warehouse.store.tables import comments, labels, present
@@ -39,7 +39,9 @@ from warehouse.teaching.saying import NoSuchEventError, Statement, add_label, ve
 router = APIRouter()
 
 
-@router.post("/events/{event}/label", response_model=Labelled, status_code=201, summary="Say what a picture shows")
+@router.post(
+    "/events/{event}/label", response_model=LabelWithOutcome, status_code=201, summary="Say what a picture shows"
+)
 def label(request: Request, console: Served, who: Teacher, event: EventId, said: Labelling) -> Response:
     """The look is corrected by it, and its crop is kept for training. The last label of an event counts.
 
@@ -48,7 +50,7 @@ def label(request: Request, console: Served, who: Teacher, event: EventId, said:
     """
     new = said.model_dump(exclude={"id", "by"}) | {"by": by_whom(who, said.by), "id": said.id or uuid7()}
     row, is_new, told = store_label(request, console, who, Statement(event=event, **new))
-    labelled = Labelled(**label_of(row).model_dump(), told=told)
+    labelled = LabelWithOutcome(**label_of(row).model_dump(), told=told)
     return Response(labelled.model_dump_json(), 201 if is_new else 200, media_type="application/json")
 
 
@@ -120,7 +122,9 @@ def list_precision(request: Request, console: Served, _: Reader) -> Response:
     return json_answer(request, Precisions(items=items).model_dump(mode="json"))
 
 
-def store_label(request: Request, console: Console, who: Principal, said: Statement) -> tuple[Row[Any], bool, Told]:
+def store_label(
+    request: Request, console: Console, who: Principal, said: Statement
+) -> tuple[Row[Any], bool, CorrectionOutcome]:
     """Store what somebody says, with an entry of the audit log and a comment on the alert, and tell the agent.
 
     Gives the row, whether it is new, and what the agent answered.
@@ -138,8 +142,8 @@ def store_label(request: Request, console: Console, who: Principal, said: Statem
         if is_new:
             insert_entries(connection, [entry_of(request, who, "label", said.event, words_of(row))])
             _comment(connection, row)
-        question = question_of(connection, row)
-    return row, is_new, tell(console, question)
+        question = correction_question(connection, row)
+    return row, is_new, send_correction(console, question)
 
 
 def label_of(row: Row[Any]) -> PictureLabel:

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Select, literal_column, or_, select, update
 from kardus.contract.commands import Resend
 from warehouse.store.database import Database
 from warehouse.store.epochs import first_gap
+from warehouse.store.reported_sequences import highest_believed, reported_sequences
 from warehouse.store.rowsets import json_text
 from warehouse.store.tables import epochs, latest
-from warehouse.store.told import highest_believed, told_sequences
 from warehouse.store.waits import is_over, waits
 
 GAP_GRACE_S = 10.0
@@ -98,9 +98,9 @@ def _incomplete_epochs(connection: Connection, now_unix_s: float) -> Select[Any]
 def _gaps_due(connection: Connection, now_unix_s: float) -> list[_Gap]:
     found = []
     rows = connection.execute(_incomplete_epochs(connection, now_unix_s)).all()
-    told = told_sequences(connection, [row.agent for row in rows]) if rows else {}
+    reported = reported_sequences(connection, [row.agent for row in rows]) if rows else {}
     for number, agent, epoch, highest, reached, *asked in rows:
-        believed = highest_believed(highest, reached, told.get((agent, epoch)))
+        believed = highest_believed(highest, reached, reported.get((agent, epoch)))
         if missing := first_gap(connection, number, reached, believed):
             found.append(_Gap(number, agent, epoch, *missing, *asked))
     return [gap for gap in found if gap.is_due(now_unix_s)]

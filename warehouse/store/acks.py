@@ -12,9 +12,9 @@ from kardus.contract.base import MAX_COUNT
 from kardus.contract.ranges import merged
 from kardus.contract.receipts import Ack
 from warehouse.store.epochs import NAME, STORED, AgentEpoch, ranges_beyond, reached_to
+from warehouse.store.reported_sequences import reported_sequences
 from warehouse.store.rowsets import given
 from warehouse.store.tables import epochs, ranges
-from warehouse.store.told import told_sequences
 
 MAX_ACK_RANGES = 1000
 
@@ -34,16 +34,16 @@ def acks(connection: Connection, wanted: Sequence[AgentEpoch] | None) -> dict[Ag
     rows = sorted(tuple(row) for row in connection.execute(chosen).all())
     reached = reached_to(connection, {number: contiguous_to for number, _, _, contiguous_to, _ in rows})
     beyond = ranges_beyond(connection, reached)
-    told = told_sequences(connection, {agent for number, agent, *_ in rows if number in beyond})
+    reported = reported_sequences(connection, {agent for number, agent, *_ in rows if number in beyond})
     return {
-        (agent, epoch): _ack(epoch, reached[number], beyond.get(number, ()), last, told.get((agent, epoch)))
+        (agent, epoch): _ack(epoch, reached[number], beyond.get(number, ()), last, reported.get((agent, epoch)))
         for number, agent, epoch, _, last in rows
     }
 
 
-def _ack(epoch: str, reached: int, beyond: Iterable[tuple[int, int]], most: int, told: int | None) -> Ack:
-    """What is covered, as far as to `most`; `told`: the last event that the agent says it has, None: it doesn't say."""
-    begins_by = most if told is None else min(most, told + 1)
+def _ack(epoch: str, reached: int, beyond: Iterable[tuple[int, int]], most: int, reported: int | None) -> Ack:
+    """What is covered, as far as to `most`; `reported`: the last event that the agent says it has; None: it doesn't."""
+    begins_by = most if reported is None else min(most, reported + 1)
     within = [(first, min(last, most)) for first, last in merged(beyond) if first <= begins_by]
     return Ack(epoch=epoch, contiguous_to=min(reached, most), ranges=tuple(within[:MAX_ACK_RANGES]))
 

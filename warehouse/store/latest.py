@@ -17,9 +17,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from warehouse.store.epoch_order import Rank, epoch_rank
 from warehouse.store.epochs import AgentEpoch, hear_of, note_epoch, numbers_of
 from warehouse.store.records import RetainedMessage, StatePlace
+from warehouse.store.reported_sequences import is_believed, reported_sequences
 from warehouse.store.rowsets import given
 from warehouse.store.tables import latest, models
-from warehouse.store.told import is_believed, told_sequences
 
 MODEL = "model"
 """The kind of message that has a table of its own."""
@@ -117,9 +117,11 @@ def _stored_places(connection: Connection, states: Sequence[RetainedMessage]) ->
         return {}
     found = _stored(connection, {(state.agent, state.kind, state.subject) for state in states})
     data = {key: message["data"] for key, message in found.items() if message["data"].get("epoch")}
-    told = told_sequences(connection, {agent for agent, _, _ in data})
+    reported = reported_sequences(connection, {agent for agent, _, _ in data})
     places = {key: StatePlace(one["epoch"], one.get("sequence", 0), one.get("repeat", 0)) for key, one in data.items()}
-    return {key: place for key, place in places.items() if is_believed(place.sequence, told.get((key[0], place.epoch)))}
+    return {
+        key: place for key, place in places.items() if is_believed(place.sequence, reported.get((key[0], place.epoch)))
+    }
 
 
 def _note_epochs(connection: Connection, messages: Sequence[RetainedMessage]) -> None:

@@ -20,8 +20,8 @@ from warehouse.store.epochs import LOST, missing_ranges
 from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of
+from warehouse.store.reported_sequences import highest_believed, reported_sequences
 from warehouse.store.tables import dead_letters, epochs, events, latest, meta, pictures, ranges, webhooks
-from warehouse.store.told import highest_believed, told_sequences
 
 _Stored = TypeVar("_Stored", bound=Record)
 
@@ -195,9 +195,9 @@ class StoreReader:
         try:
             with self._database.reading() as connection:
                 rows = connection.execute(lacking).fetchall()
-                told = told_sequences(connection, {row.agent for row in rows})
+                reported = reported_sequences(connection, {row.agent for row in rows})
                 for number, agent, epoch, highest, reached in rows:
-                    believed = highest_believed(highest, reached, told.get((agent, epoch)))
+                    believed = highest_believed(highest, reached, reported.get((agent, epoch)))
                     missing = missing_ranges(connection, number, believed)
                     of_epoch = (ranges.c.epoch == number, ranges.c.kind == LOST)
                     lost = connection.execute(select(ranges.c.first, ranges.c.last).where(*of_epoch))

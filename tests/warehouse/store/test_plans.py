@@ -10,12 +10,12 @@ from sqlalchemy import event as sqlalchemy_event
 
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import write
+from warehouse.console.corrections import correction_question
 from warehouse.console.overtaken import _last_event
-from warehouse.console.telling import question_of
 from warehouse.store.database import Database
 
 QUESTIONS: dict[str, Callable[[Connection, Publisher, dict[str, Any]], object]] = {
-    "a label's look": lambda connection, box, said: question_of(
+    "a label's look": lambda connection, box, said: correction_question(
         connection,
         SimpleNamespace(event=box.ids[0], location=said["location"], agent=box.topics.agent),  # type: ignore[arg-type]
     ),

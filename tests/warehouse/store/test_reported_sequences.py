@@ -13,7 +13,7 @@ from tests.warehouse.receiving.making import write, writer_of
 from warehouse.receiving.resend_requests import GAP_GRACE_S, resend_requests_due
 from warehouse.store.database import Database
 from warehouse.store.reader import StoreReader
-from warehouse.store.told import MOST_SINCE
+from warehouse.store.reported_sequences import MOST_SINCE
 
 
 def _ack(database: Database, box: Publisher) -> Ack:

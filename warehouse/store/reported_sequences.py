@@ -1,4 +1,4 @@
-"""How far agents say that they have counted, in the status that they retained last."""
+"""The last sequence that each agent reports of itself, in the status that it retained last."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ MOST_SINCE = 100_000
 """An agent says it every five minutes, and decides no more in between: what is further ahead is a wrong sequence."""
 
 
-def told_sequences(connection: Connection, of: Iterable[str]) -> dict[AgentEpoch, int]:
+def reported_sequences(connection: Connection, of: Iterable[str]) -> dict[AgentEpoch, int]:
     """The last sequence of the epoch that each of these agents counts in; of those that don't say it, nothing."""
     agents = given(connection, {"agent": Text}, [(agent,) for agent in of])
     chosen = select(latest.c.agent, latest.c.payload).join(agents, agents.c.agent == latest.c.agent)
@@ -22,11 +22,11 @@ def told_sequences(connection: Connection, of: Iterable[str]) -> dict[AgentEpoch
     return {(agent, data["epoch"]): data.get("sequence", 0) for agent, data in said.items() if data.get("epoch")}
 
 
-def is_believed(sequence: int, told: int | None) -> bool:
-    """Whether an agent may have counted to a sequence; `told`: what it says itself, None: it doesn't."""
-    return told is None or sequence <= told + MOST_SINCE
+def is_believed(sequence: int, reported: int | None) -> bool:
+    """Whether an agent may have counted to a sequence; `reported`: what it says itself, None: it doesn't."""
+    return reported is None or sequence <= reported + MOST_SINCE
 
 
-def highest_believed(highest: int, reached: int, told: int | None) -> int:
+def highest_believed(highest: int, reached: int, reported: int | None) -> int:
     """How far an epoch goes, of what was heard of it: without a gap it is covered to `reached`."""
-    return highest if told is None or is_believed(highest, told) else max(told, reached)
+    return highest if reported is None or is_believed(highest, reported) else max(reported, reached)

@@ -1,4 +1,4 @@
-"""Tells an agent what somebody has said of a look: its alert ends where it was wrong, and isn't raised again.
+"""Sends an agent the correction of a look that somebody has labelled: a wrong alert ends, and isn't raised again.
 
 What was said is stored before, and stays, whatever the agent answers. Only the last look at a location is told of: what
 stood there before is of no more use to the agent, and a queue of old looks is labelled without waiting for anybody.
@@ -12,18 +12,18 @@ from sqlalchemy import Connection, Row, select
 from kardus.contract.commands import Correct
 from warehouse.console.asking import Question, Unanswered
 from warehouse.console.context import Console
-from warehouse.console.label_records import Told
+from warehouse.console.label_records import CorrectionOutcome
 from warehouse.console.problems import ProblemError
 from warehouse.store.labels import TEACHING, StatedTruth
 from warehouse.store.tables import agent_beside, events
 
 _MOST_CORRECTIONS = 10
 """More corrections of one look in a row are taken for something new."""
-NOTHING = Told(outcome="not told", reason="it isn't the last look at this location")
+NOTHING = CorrectionOutcome(outcome="not told", reason="it isn't the last look at this location")
 
 
-def question_of(connection: Connection, row: Row[Any]) -> Question | None:
-    """What is to be asked because of a row of `labels`; None: its look isn't the last one."""
+def correction_question(connection: Connection, row: Row[Any]) -> Question | None:
+    """What the agent is to be asked because of a row of `labels`; None: its look isn't the last one."""
     number = connection.execute(select(events.c.number).where(events.c.id == row.event)).scalar()
     if number is None:
         return None
@@ -41,18 +41,18 @@ def question_of(connection: Connection, row: Row[Any]) -> Question | None:
     return Question(row.agent, "correct", command)
 
 
-def tell(console: Console, question: Question | None) -> Told:
+def send_correction(console: Console, question: Question | None) -> CorrectionOutcome:
     """Ask the agent, and wait a little; what came of it. Doesn't raise."""
     if question is None:
         return NOTHING
     if console.asking is None:
-        return Told(outcome="not told", reason="the server was started without a broker: see --host")
+        return CorrectionOutcome(outcome="not told", reason="the server was started without a broker: see --host")
     try:
         (reply,) = console.asking.ask([question])
     except ProblemError as error:
-        return Told(outcome="not told", reason=error.detail)
+        return CorrectionOutcome(outcome="not told", reason=error.detail)
     if reply is Unanswered.OFFLINE:
-        return Told(outcome="not told", reason=f"agent '{question.agent}' is offline")
+        return CorrectionOutcome(outcome="not told", reason=f"agent '{question.agent}' is offline")
     if isinstance(reply, Unanswered):
-        return Told(outcome="no answer", reason=f"agent '{question.agent}' hasn't answered yet")
-    return Told(outcome="told" if reply.ok else "refused", reason=reply.error)
+        return CorrectionOutcome(outcome="no answer", reason=f"agent '{question.agent}' hasn't answered yet")
+    return CorrectionOutcome(outcome="told" if reply.ok else "refused", reason=reply.error)
