@@ -1,7 +1,7 @@
 """Who is told what: those who look at the same thing in the same way are one audience, and get the same bytes.
 
     Audience ── each change as it comes (a rack's tiles, the API's events)
-    └── Board ── the whole of it anew where a change concerns it, but not too often (a list)
+    └── WholeViewAudience ── the whole of it anew where a change concerns it, but not too often (a list)
 
 Equal audiences are one to the feed: what they are told is read and made once. They work in the feed's thread, and in
 those that catch somebody up; none keeps anything of its own.
@@ -26,11 +26,11 @@ class Audience(ABC):
         """Server-sent events of these changes; empty: none concerns it."""
 
     def poll(self, connection: Connection, now: datetime) -> bytes:  # noqa: ARG002 - for those who have something
-        """What no change tells of, at a moment that is the same for all that look together; empty: nothing."""
+        """What no change tells of, at a moment that is the same for all audiences of a site; empty: nothing."""
         return b""
 
 
-class Board(Audience):
+class WholeViewAudience(Audience):
     """Those who are shown the whole anew."""
 
     every_s: float
@@ -53,7 +53,7 @@ class Board(Audience):
         return b""
 
 
-class Everything(Audience):
+class ApiAudience(Audience):
     """Programs, at the API: they are told everything."""
 
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
@@ -62,15 +62,15 @@ class Everything(Audience):
 
     def __eq__(self, other: object) -> bool:
         """All programs are one audience."""
-        return type(other) is Everything
+        return type(other) is ApiAudience
 
     def __hash__(self) -> int:
         """The same for all of them."""
-        return hash(Everything)
+        return hash(ApiAudience)
 
 
 @dataclass(frozen=True)
-class Portion:
+class StreamChunk:
     """What all streams of one audience are given."""
 
     after: FeedPosition

@@ -9,7 +9,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Response
 from starlette.types import Receive, Scope, Send
 
-from warehouse.console.audiences import Board, Everything, Portion
+from warehouse.console.audiences import ApiAudience, StreamChunk, WholeViewAudience
 from warehouse.console.changes import FeedPosition, StoredChange, newest, oldest, read_changes
 from warehouse.console.context import Console, Reader, Served
 from warehouse.console.feed import MAX_OWN, MAX_STREAMS
@@ -46,7 +46,7 @@ async def follow_changes(
     seen = FeedPosition.of(last_event_id) if last_event_id else None
     if last_event_id and seen is None:
         raise ProblemError(400, "Last-Event-ID: not one that this stream gave: leave it out")
-    stream = console.feed.join(Everything(), who.id)
+    stream = console.feed.join(ApiAudience(), who.id)
     if stream is None:
         said = f"{MAX_STREAMS} streams are open, or {MAX_OWN} of this token, or the server stops: try again"
         raise ProblemError(503, said, {"Retry-After": "5"})
@@ -97,8 +97,8 @@ class Streamed(Response):
                     yield told
                 if not is_more:
                     break
-            if is_stale and (board := await to_thread.run_sync(self._board)):
-                yield board
+            if is_stale and (whole_view := await to_thread.run_sync(self._whole_view)):
+                yield whole_view
         except StoreError:
             return  # the client comes again
         async for part in self._live(place):
@@ -119,7 +119,7 @@ class Streamed(Response):
                     return
                 yield b": beat\n\n"
                 due_s = self._stream.loop.time() + BEAT_S
-            if told := b"".join(self._new(portion, place) for portion in found or ()):
+            if told := b"".join(self._new(chunk, place) for chunk in found or ()):
                 yield told
 
     def _begin(self) -> tuple[FeedPosition, bool]:
@@ -135,21 +135,21 @@ class Streamed(Response):
         return (self._seen, True) if is_known and is_kept and missed <= MAX_BACKLOG else (last, False)
 
     def _missed(self, place: FeedPosition) -> tuple[FeedPosition, bool, bytes, bool]:
-        """A portion of what is stored: up to where, whether there may be more, its words, whether a board's."""
+        """Some of what is stored: up to where, whether there may be more, its words, whether the whole view changes."""
         audience = self._stream.audience
         with self._console.reading() as connection:
             found = read_changes(connection, place)
-        is_touched = isinstance(audience, Board) and any(map(audience.concerns, found))
+        is_touched = isinstance(audience, WholeViewAudience) and any(map(audience.concerns, found))
         return (found[-1].place if found else place), bool(found), audience.tell(found) if found else b"", is_touched
 
-    def _board(self) -> bytes:
-        return self._console.feed.board(self._stream)
+    def _whole_view(self) -> bytes:
+        return self._console.feed.whole_view(self._stream)
 
-    def _new(self, portion: Portion, place: FeedPosition) -> bytes:
-        """What of a portion was not read from the store before."""
-        if not portion.changes or portion.after.has(place):
-            return portion.told
-        lacking: list[StoredChange] = [one for one in portion.changes if not place.has(one.place)]
+    def _new(self, chunk: StreamChunk, place: FeedPosition) -> bytes:
+        """What of a chunk was not read from the store before."""
+        if not chunk.changes or chunk.after.has(place):
+            return chunk.told
+        lacking: list[StoredChange] = [one for one in chunk.changes if not place.has(one.place)]
         return self._stream.audience.tell(lacking) if lacking else b""
 
     def _may_go_on(self) -> bool:

@@ -1,16 +1,16 @@
-"""What waits for one client that follows."""
+"""One client's stream: what waits to be sent to it."""
 
 import asyncio
 from collections.abc import Callable
 
-from warehouse.console.audiences import Audience, Board, Portion
+from warehouse.console.audiences import Audience, StreamChunk, WholeViewAudience
 
 QUEUED = 500
 """Changes that wait for a client; one that has more waiting is ended."""
 
 
 class Stream:
-    """Of one client. Made, and read, in the event loop."""
+    """What waits for one client. Made, and read, in the event loop."""
 
     def __init__(self, audience: Audience, leave: Callable[["Stream"], None], owner: str) -> None:
         """Begin to collect, for this person or token; `leave` is told when it is over."""
@@ -18,25 +18,25 @@ class Stream:
         self.audience = audience
         self.owner = owner
         self._leave = leave
-        self._waiting: list[Portion] = []
+        self._waiting: list[StreamChunk] = []
         self._is_something = asyncio.Event()
         self.is_over = False
         """Whether it was ended: the client went or was too slow, or the server stops."""
 
-    async def next(self) -> list[Portion]:
+    async def next(self) -> list[StreamChunk]:
         """What has come; empty: it is over."""
         await self._is_something.wait()
         self._is_something.clear()
         found, self._waiting = self._waiting, []
         return [] if self.is_over else found
 
-    def take(self, portion: Portion) -> None:
-        """One more, in the event loop. Of those that show a board the last one counts."""
+    def take(self, chunk: StreamChunk) -> None:
+        """One more, in the event loop. Of an audience that is shown the whole view the last one counts."""
         if self.is_over:
             return
-        if isinstance(self.audience, Board):
+        if isinstance(self.audience, WholeViewAudience):
             self._waiting.clear()
-        self._waiting.append(portion)
+        self._waiting.append(chunk)
         if sum(max(1, len(one.changes)) for one in self._waiting) > QUEUED:
             self.end()
         self._is_something.set()

@@ -269,7 +269,7 @@ def test_an_audience_that_breaks_ends_its_streams_and_the_feed_goes_on(
             waits.append(soon)
             stopping.wait(0.1)
 
-        monkeypatch.setattr(console.feed._news, "wait", wait)
+        monkeypatch.setattr(console.feed._notifier, "wait", wait)
         wait_until(lambda: waits[-2:] == [False, False])
         with monkeypatch.context() as broken:
             broken.setattr(live, "tile_html", lambda *_, **__: 1 / 0)

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select
 from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.boards import AskedList, ListKind
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.live_lists import AskedList, ListKind
 from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.rendering import fragment, page, translator
@@ -52,7 +52,7 @@ def show_fleet(request: Request, console: Served, __: ViewerVisit, number: PartN
     return page(request, "fleet.html.jinja", title=_("Cameras"), **words)
 
 
-def fleet_words(connection: Connection, settings: PageSettings, asked: AskedList) -> dict[str, Any]:  # noqa: ARG001 - a board's
+def fleet_words(connection: Connection, settings: PageSettings, asked: AskedList) -> dict[str, Any]:  # noqa: ARG001 - as ListKind has it
     """What fleet_part.html.jinja shows."""
     agents = fleet_of(connection)
     return {
@@ -63,7 +63,7 @@ def fleet_words(connection: Connection, settings: PageSettings, asked: AskedList
     }
 
 
-BOARD = ListKind("fleet_part.html.jinja", 5.0, fleet_words)
+LIST_KIND = ListKind("fleet_part.html.jinja", 5.0, fleet_words)
 
 
 def _bytes_of(agent: dict[str, Any]) -> int:

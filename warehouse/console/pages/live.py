@@ -17,8 +17,8 @@ from warehouse.console.changes import FeedPosition, StoredChange
 from warehouse.console.context import Served
 from warehouse.console.pages import fleet, racks, work
 from warehouse.console.pages.access import ViewerVisit, cookie_of
-from warehouse.console.pages.boards import AskedList, ListBoard, ListRights
 from warehouse.console.pages.languages import N_, Local
+from warehouse.console.pages.live_lists import AskedList, ListAudience, ListRights
 from warehouse.console.pages.parting import PartNumber
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.racks import offline_html, tile_html
@@ -31,7 +31,7 @@ from warehouse.console.sessions import Visit, visit_of
 from warehouse.console.streaming import Streamed
 
 router = APIRouter()
-BOARDS = {"racks": racks.BOARD, "work": work.BOARD, "fleet": fleet.BOARD}
+LIST_KINDS = {"racks": racks.LIST_KIND, "work": work.LIST_KIND, "fleet": fleet.LIST_KIND}
 View = Literal["rack", "location", "racks", "work", "fleet"]
 Name = Annotated[str, Query(max_length=200)]
 
@@ -68,7 +68,7 @@ def _audience(request: Request, visit: Visit, view: View, of: str, number: int) 
     if view == "location":
         return LocationAudience(of, settings)
     asked = AskedList(visit.person.name if view == "work" and of else of, number)
-    return ListBoard(BOARDS[view], local, asked, ListRights.of(role), settings)
+    return ListAudience(LIST_KINDS[view], local, asked, ListRights.of(role), settings)
 
 
 def _location_of(change: StoredChange) -> str:

@@ -15,9 +15,9 @@ from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.locations import when_void
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.boards import AskedList, ListKind
 from warehouse.console.pages.hearing import hearing_of, offline_agents
 from warehouse.console.pages.languages import N_, Local
+from warehouse.console.pages.live_lists import AskedList, ListKind
 from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.pictures import address_now
@@ -102,7 +102,7 @@ def _bytes_of(rack: RackSummary) -> int:
     return CARD_BYTES + BAR_BYTES * len(rack.bars()) + 2 * written(rack.rack)
 
 
-BOARD = ListKind("racks_part.html.jinja", 2.0, racks_words)
+LIST_KIND = ListKind("racks_part.html.jinja", 2.0, racks_words)
 
 
 @router.get("/rack", response_class=Response)

@@ -18,9 +18,9 @@ from warehouse.console.auditing import insert_entries
 from warehouse.console.changes import newest
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import FormFields, OperatorVisit, ViewerVisit
-from warehouse.console.pages.boards import AskedList, ListKind, ListRights
 from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.live_lists import AskedList, ListKind, ListRights
 from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.predecessors import predecessors
@@ -104,7 +104,7 @@ def _bytes_of(job: Task) -> int:
     )
 
 
-BOARD = ListKind("work_part.html.jinja", 1.0, work_words)
+LIST_KIND = ListKind("work_part.html.jinja", 1.0, work_words)
 
 
 @router.post("/work", response_class=Response)

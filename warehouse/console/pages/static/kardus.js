@@ -117,7 +117,7 @@
   /* A list that is shown live is read anew now and then while nothing comes over its connection. */
   setInterval(() => {
     if (page.dataset.live === "live") return;
-    for (const list of document.querySelectorAll("[data-board]")) htmx.trigger(list, "kardus:changed");
+    for (const list of document.querySelectorAll("[data-live-list]")) htmx.trigger(list, "kardus:changed");
   }, 60000);
 
   /* Parts are read anew when something has changed: soon, but not more often than they say, and never too early for the

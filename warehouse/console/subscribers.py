@@ -1,4 +1,4 @@
-"""The streams of one audience, and when its board is to be shown again."""
+"""The streams of one audience, and when its whole view is to be shown again."""
 
 import threading
 import time
@@ -7,24 +7,24 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
 
-from warehouse.console.audiences import Audience, Board
+from warehouse.console.audiences import Audience, WholeViewAudience
 from warehouse.console.changes import FeedPosition, StoredChange, newest
 from warehouse.console.streams import Stream
 
 OpenReading = Callable[[], AbstractContextManager[Connection]]
 OLD_S = 60.0
-"""A board is shown anew after so long whatever has changed: moments pass on it."""
+"""A whole view is shown anew after so long whatever has changed: moments pass on it."""
 
 
-class Group:
-    """Of one audience."""
+class Subscribers:
+    """All streams of one audience."""
 
     def __init__(self, audience: Audience) -> None:
         """Nobody is in it yet."""
         self.audience = audience
         self.streams: set[Stream] = set()
         self.is_waiting = False
-        """Whether something has changed that its board doesn't show yet."""
+        """Whether something has changed that its whole view doesn't show yet."""
         self._shown_s = time.monotonic()
         self._lock = threading.Lock()
         self._made: tuple[FeedPosition, bytes, Hashable] | None = None
@@ -32,18 +32,19 @@ class Group:
 
     @property
     def due_s(self) -> float:
-        """When its board is to be shown next, by the monotonic clock; infinite: it is none."""
-        if not isinstance(self.audience, Board):
+        """When its whole view is to be shown next, by the monotonic clock; infinite: it has none."""
+        if not isinstance(self.audience, WholeViewAudience):
             return float("inf")
         return self._shown_s + (self.audience.every_s if self.is_waiting else OLD_S)
 
     def note(self, changes: Sequence[StoredChange]) -> None:
-        """These have come."""
-        board = self.audience
-        self.is_waiting = self.is_waiting or (isinstance(board, Board) and any(map(board.concerns, changes)))
+        """Take note of changes that have come."""
+        audience = self.audience
+        is_concerned = isinstance(audience, WholeViewAudience) and any(map(audience.concerns, changes))
+        self.is_waiting = self.is_waiting or is_concerned
 
     def shown_anew(self, reading: OpenReading) -> bytes:
-        """Its board, for all its streams; empty: it says what they have. In the feed's thread."""
+        """The whole view, for all its streams; empty: it says what they have. In the feed's thread."""
         is_old = not self.is_waiting
         self._shown_s, self.is_waiting = time.monotonic(), False
         _, told, same = self._current(reading, anew=is_old)
@@ -53,11 +54,11 @@ class Group:
         return told
 
     def current(self, reading: OpenReading) -> bytes:
-        """Its board as it stands, for one stream; made once for all who ask at a time. Empty: it is none."""
-        return self._current(reading, anew=False)[1] if isinstance(self.audience, Board) else b""
+        """The whole view as it stands, for one stream; made once for all who ask at a time. Empty: it has none."""
+        return self._current(reading, anew=False)[1] if isinstance(self.audience, WholeViewAudience) else b""
 
     def _current(self, reading: OpenReading, *, anew: bool) -> tuple[FeedPosition, bytes, Hashable]:
-        assert isinstance(self.audience, Board)  # noqa: S101 - for mypy
+        assert isinstance(self.audience, WholeViewAudience)  # noqa: S101 - for mypy
         with self._lock:
             with reading() as connection:
                 place = newest(connection)

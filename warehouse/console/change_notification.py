@@ -1,7 +1,7 @@
 """How the server hears that something was stored, by whichever process.
 
-A file is looked at four times a second: two rows by their keys. A server notifies (`LISTEN kardus_changes`), and is
-looked at every few seconds all the same: a lost connection, or a pooler in between, loses notifications without a word.
+SQLite's file is polled four times a second: two rows by their keys. PostgreSQL notifies (`LISTEN kardus_changes`), and
+is polled every few seconds all the same: a lost connection, or a pooler in between, loses notifications without a word.
 """
 
 import contextlib
@@ -21,29 +21,29 @@ AGAIN_S = 1.0
 CHANNEL = "kardus_changes"
 
 
-class News(Protocol):
-    """Waits for what is new."""
+class ChangeNotifier(Protocol):
+    """Waits until something new may be stored."""
 
     def wait(self, stopping: threading.Event, *, soon: bool = False) -> None:
-        """Until there may be something, or it is time to end; `soon`: something waits for its time."""
+        """Wait until there may be something, or it is time to end; `soon`: something waits for its time."""
 
     def close(self) -> None:
         """Close what is open."""
 
 
-class Polling:
-    """Of a file."""
+class FilePolling:
+    """Polls SQLite's file."""
 
     def wait(self, stopping: threading.Event, *, soon: bool = False) -> None:  # noqa: ARG002 - it is always soon
-        """A moment."""
+        """Wait a moment."""
         stopping.wait(FILE_POLL_S)
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-class Listening:
-    """Of a server."""
+class ServerListening:
+    """Listens to PostgreSQL's notifications."""
 
     def __init__(self, engine: Engine, errors: tuple[type[Exception], ...]) -> None:
         """Connects when it waits first; `errors` are the driver's own."""
@@ -52,7 +52,7 @@ class Listening:
         self._connection: Connection | None = None
 
     def wait(self, stopping: threading.Event, *, soon: bool = False) -> None:
-        """Until a notification comes, or a few seconds are over."""
+        """Wait until a notification comes, or a few seconds are over."""
         try:
             for _ in range(1 if soon else int(SERVER_POLL_S / STOP_POLL_S)):
                 if stopping.is_set() or self._notified():
@@ -78,8 +78,8 @@ class Listening:
         return any(True for _ in driver.notifies(timeout=STOP_POLL_S, stop_after=1))
 
 
-def news_of(database: Database) -> News:
-    """The one that fits."""
+def change_notifier(database: Database) -> ChangeNotifier:
+    """The notifier for this kind of database."""
     if database.engine.dialect.name == "sqlite":
-        return Polling()
-    return Listening(database.engine, database.driver_errors)
+        return FilePolling()
+    return ServerListening(database.engine, database.driver_errors)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection
 
-from warehouse.console.audiences import Board
+from warehouse.console.audiences import WholeViewAudience
 from warehouse.console.changes import StoredChange
 from warehouse.console.pages.languages import Local
 from warehouse.console.pages.rendering import part
@@ -57,7 +57,7 @@ class ListRights:
 
 
 @dataclass(frozen=True)
-class ListBoard(Board):
+class ListAudience(WholeViewAudience):
     """Who sees a list in one language, of one choice, and may do the same in it."""
 
     kind: ListKind
