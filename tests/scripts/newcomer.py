@@ -95,11 +95,11 @@ def walk(folder: Path) -> list[Step]:
         tile = page.locator(".tile.bad").first
         found.click(tile.get_by_role("heading").get_by_role("link"), tile.locator(".v"))
         found.click(page.locator("main").get_by_role("link", name="To do"), page.locator(".now .verdict"))
-        job = page.locator(".job")
-        found.click(job.get_by_role("button", name="Acknowledge"), job.get_by_role("heading", level=3))
-        expect(job).to_contain_text("known to local")
+        task = page.locator(".task")
+        found.click(task.get_by_role("button", name="Acknowledge"), task.get_by_role("heading", level=3))
+        expect(task).to_contain_text("known to local")
         hall.show(swapped=False)  # somebody has put them right
-        found.click(job.get_by_role("button", name="Done"), job.locator(".tag").first)
+        found.click(task.get_by_role("button", name="Done"), task.locator(".tag").first)
         found.end(page.locator(".nothing p"))
         return found.steps
 

@@ -28,7 +28,7 @@ from warehouse.console.roles import Role
 from warehouse.store.opening import open_database
 
 STAYS_S = 90
-JOBS = 6
+TASKS = 6
 """The demo's seven faults come to so many tasks: two cartons that stand in each other's place are one."""
 PATIENCE_MS = 120_000
 PICTURES_MS = 2_000
@@ -53,7 +53,7 @@ DESK: dict[str, Any] = {"locale": "en"}
 SHOTS = {
     "page-rack.png": Shot("/rack?name=A-01", ".tile img", 1280, 800, DESK),
     "page-camera.png": Shot("/camera?agent=rack-agent&camera=rack", "svg.whole image", 1100, 653, DESK),
-    "page-phone.png": Shot("/work", ".job img", 390, 800, PHONE | {"locale": "id", "color_scheme": "dark"}),
+    "page-phone.png": Shot("/work", ".task img", 390, 800, PHONE | {"locale": "id", "color_scheme": "dark"}),
 }
 
 
@@ -135,7 +135,7 @@ def _take(browser: Browser, link: str, folder: Path) -> None:
     page = desk.new_page()
     page.goto(link)
     page.goto("/work")
-    page.locator(".job").nth(JOBS - 1).wait_for(timeout=PATIENCE_MS)
+    page.locator(".task").nth(TASKS - 1).wait_for(timeout=PATIENCE_MS)
     for name, shot in SHOTS.items():
         size = {"width": shot.width, "height": shot.height}
         context = browser.new_context(

@@ -96,8 +96,8 @@ class WebhookDelivery(Worker):
                 try:
                     while self._take_up():
                         pass
-                    while not self._stopping.is_set() and (job := self._claim()):
-                        if not self._deliver(client, job):
+                    while not self._stopping.is_set() and (pending := self._claim()):
+                        if not self._deliver(client, pending):
                             break
                 except StoreError as error:
                     log.warning("the database can't be used now: %s", error)
@@ -137,37 +137,37 @@ class WebhookDelivery(Worker):
             connection.execute(this.values(due=now + LEASE_S, tries=webhooks.c.tries + 1))
         return _PendingAlert(row.number, row.id, row.body, row.tries)
 
-    def _deliver(self, client: httpx2.Client, job: _PendingAlert) -> bool:
+    def _deliver(self, client: httpx2.Client, pending: _PendingAlert) -> bool:
         """Send one; False where the server takes nothing at all just now."""
-        problem, is_refusal = self._send(client, job)
+        problem, is_refusal = self._send(client, pending)
         if not problem:
             self._failures = 0
             with self._database.writing() as connection:
-                connection.execute(delete(webhooks).where(webhooks.c.number == job.number))
+                connection.execute(delete(webhooks).where(webhooks.c.number == pending.number))
             return True
         if self._stopping.is_set():
-            self._postpone(job, 0)
+            self._postpone(pending, 0)
             return False
-        pause_s = ALERT_POLL_S + backoff_s(job.tries + 1, first_s=1, cap_s=MAX_BACKOFF_S)
-        log.warning("alert %s isn't taken by the webhook (%s): again in %.0f s", job.id, problem, pause_s)
+        pause_s = ALERT_POLL_S + backoff_s(pending.tries + 1, first_s=1, cap_s=MAX_BACKOFF_S)
+        log.warning("alert %s isn't taken by the webhook (%s): again in %.0f s", pending.id, problem, pause_s)
         self._failures = 0 if is_refusal else self._failures + 1
-        self._postpone(job, pause_s)
+        self._postpone(pending, pause_s)
         return is_refusal
 
-    def _postpone(self, job: _PendingAlert, pause_s: float) -> None:
+    def _postpone(self, pending: _PendingAlert, pause_s: float) -> None:
         with self._database.writing() as connection:
-            this = update(webhooks).where(webhooks.c.number == job.number)
+            this = update(webhooks).where(webhooks.c.number == pending.number)
             connection.execute(this.values(due=time.time() + pause_s))
 
-    def _send(self, client: httpx2.Client, job: _PendingAlert) -> tuple[str, bool]:
+    def _send(self, client: httpx2.Client, pending: _PendingAlert) -> tuple[str, bool]:
         """What was wrong, empty where nothing was; and whether the server refuses this one only."""
-        headers = signed_headers(self._webhook.key, job.id, int(time.time()), job.body)
+        headers = signed_headers(self._webhook.key, pending.id, int(time.time()), pending.body)
         headers["content-type"] = "application/json"
 
         def post(trace: Trace) -> int:
             extensions = {"trace": trace}
             url = self._webhook.url
-            with client.stream("POST", url, content=job.body, headers=headers, extensions=extensions) as answer:
+            with client.stream("POST", url, content=pending.body, headers=headers, extensions=extensions) as answer:
                 return answer.status_code  # its body is of no interest, and may be endless
 
         try:

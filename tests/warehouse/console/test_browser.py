@@ -85,16 +85,16 @@ def test_a_wrong_carton_from_its_first_picture_to_the_closed_alert(browser: Brow
         expect(wall.locator("#counts .bad b")).to_have_text("1")
         assert violations(wall) == []
         phone.goto("/work")
-        job = phone.locator(".job", has_text=HERE)
-        expect(job).to_contain_text("Lemon")
+        task = phone.locator(".task", has_text=HERE)
+        expect(task).to_contain_text("Lemon")
         assert violations(phone) == []
-        job.get_by_role("button", name="Acknowledge").tap()
-        expect(job).to_contain_text("known")
-        expect(job.get_by_role("button", name="Acknowledge")).to_have_count(0)
-        done, side = job.get_by_role("button", name="Done"), "one => Math.min(one.offsetWidth, one.offsetHeight)"
+        task.get_by_role("button", name="Acknowledge").tap()
+        expect(task).to_contain_text("known")
+        expect(task.get_by_role("button", name="Acknowledge")).to_have_count(0)
+        done, side = task.get_by_role("button", name="Done"), "one => Math.min(one.offsetWidth, one.offsetHeight)"
         wait_for(lambda: done.evaluate(side) >= 44)  # a finger finds it; a button that is just renewed has no size
         site.say(Verdict.MATCH, "resolved")
-        expect(phone.locator(".job")).to_have_count(0)
+        expect(phone.locator(".task")).to_have_count(0)
         expect(wall.locator(".tile.good", has_text=HERE)).to_be_visible()
         assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing to be pushed sideways"
 
@@ -144,9 +144,9 @@ def test_what_is_clicked_without_a_network_is_sent_later_and_once(browser: Brows
         phone.context.set_offline(True)
         phone.get_by_role("button", name="Ambil", exact=True).tap()
         expect(phone.locator("#queued")).to_contain_text("1 belum terkirim")
-        expect(phone.locator(".job.waiting")).to_have_count(1)
-        expect(other.locator(".job")).not_to_contain_text("taken by")
+        expect(phone.locator(".task.waiting")).to_have_count(1)
+        expect(other.locator(".task")).not_to_contain_text("taken by")
         phone.context.set_offline(False)
         expect(phone.locator("#queued")).to_be_hidden()
         expect(phone.get_by_role("button", name="Kembalikan")).to_be_visible()
-        expect(other.locator(".job")).to_contain_text("taken by a operator")
+        expect(other.locator(".task")).to_contain_text("taken by a operator")

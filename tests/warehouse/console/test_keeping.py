@@ -69,13 +69,13 @@ def open_page(browser: Browser, console: Console, path: str) -> Iterator[Page]:
 
 def write_comment(page: Page) -> None:
     """Open the first task's box and write, but send nothing."""
-    job(page, HERE).locator("summary").click()
-    job(page, HERE).locator("textarea").press_sequentially(TEXT)
+    task_card(page, HERE).locator("summary").click()
+    task_card(page, HERE).locator("textarea").press_sequentially(TEXT)
 
 
-def job(page: Page, code: str) -> Locator:
+def task_card(page: Page, code: str) -> Locator:
     """A task."""
-    return page.locator(".job", has_text=code)
+    return page.locator(".task", has_text=code)
 
 
 def test_a_comment_stays_while_the_list_changes_and_by_the_keyboard(page: Page, shelf: Shelf) -> None:
@@ -83,13 +83,13 @@ def test_a_comment_stays_while_the_list_changes_and_by_the_keyboard(page: Page, 
     shelf.add("A-01-2-04")
     page.wait_for_timeout(2500)
     page.keyboard.press("Tab")
-    expect(job(page, "A-01-2-04")).to_be_visible()
-    expect(job(page, HERE).locator("textarea")).to_have_value(TEXT)
-    expect(job(page, HERE).get_by_role("button", name="Send the comment")).to_be_focused()
+    expect(task_card(page, "A-01-2-04")).to_be_visible()
+    expect(task_card(page, HERE).locator("textarea")).to_have_value(TEXT)
+    expect(task_card(page, HERE).get_by_role("button", name="Send the comment")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(job(page, HERE).locator(".said")).to_contain_text(TEXT)
+    expect(task_card(page, HERE).locator(".said")).to_contain_text(TEXT)
     assert shelf.said() == [TEXT]
-    expect(job(page, HERE).locator("textarea")).to_have_value("")
+    expect(task_card(page, HERE).locator("textarea")).to_have_value("")
 
 
 @pytest.mark.parametrize("held_ms", [20, 180, 700])
@@ -101,7 +101,7 @@ def test_a_comment_is_sent_by_a_click_as_people_click(page: Page, shelf: Shelf, 
     page.mouse.down()
     page.wait_for_timeout(held_ms)
     page.mouse.up()
-    expect(job(page, HERE).locator(".said")).to_contain_text(TEXT)
+    expect(task_card(page, HERE).locator(".said")).to_contain_text(TEXT)
     assert shelf.said() == [TEXT]
 
 
@@ -111,28 +111,28 @@ def test_a_button_that_is_pressed_while_the_list_changes_is_pressed(page: Page, 
     shelf.add("A-01-2-04")
     page.wait_for_timeout(2500)
     page.mouse.up()
-    expect(job(page, HERE)).to_contain_text("taken by a operator")
-    expect(job(page, "A-01-2-04")).to_be_visible()
+    expect(task_card(page, HERE)).to_contain_text("taken by a operator")
+    expect(task_card(page, "A-01-2-04")).to_be_visible()
 
 
 def test_an_open_box_and_its_text_stay_though_nobody_is_in_it(page: Page, shelf: Shelf) -> None:
     write_comment(page)
     page.locator("h1").click()
     shelf.add("A-01-2-01")  # before it in the list
-    expect(job(page, "A-01-2-01")).to_be_visible()
-    expect(job(page, HERE).locator("textarea")).to_be_visible()
-    expect(job(page, HERE).locator("textarea")).to_have_value(TEXT)
-    expect(job(page, "A-01-2-01").locator("textarea")).to_be_hidden()
+    expect(task_card(page, "A-01-2-01")).to_be_visible()
+    expect(task_card(page, HERE).locator("textarea")).to_be_visible()
+    expect(task_card(page, HERE).locator("textarea")).to_have_value(TEXT)
+    expect(task_card(page, "A-01-2-01").locator("textarea")).to_be_hidden()
 
 
 def test_the_keyboard_stays_at_its_button_or_beside_it(page: Page, shelf: Shelf) -> None:
-    take = job(page, HERE).get_by_role("button", name="Take", exact=True)
+    take = task_card(page, HERE).get_by_role("button", name="Take", exact=True)
     take.focus()
     shelf.add("A-01-2-01")
-    expect(job(page, "A-01-2-01")).to_be_visible()
+    expect(task_card(page, "A-01-2-01")).to_be_visible()
     expect(take).to_be_focused()
     page.keyboard.press("Enter")
-    expect(job(page, HERE).get_by_role("button", name="Give back")).to_be_focused()
+    expect(task_card(page, HERE).get_by_role("button", name="Give back")).to_be_focused()
 
 
 def test_the_keyboard_stays_at_a_tile_and_at_a_rack(browser: Browser, shelf: Shelf) -> None:

@@ -115,9 +115,9 @@ def test_a_list_is_read_once_for_all_and_sent_where_it_says_something_else(
 
     def counted(*words: Any) -> list[worklist.Task]:
         read.append(1)
-        return worklist.jobs_of(*words)
+        return worklist.tasks_of(*words)
 
-    monkeypatch.setattr(work, "jobs_of", counted)
+    monkeypatch.setattr(work, "tasks_of", counted)
     box = Publisher()
     write(database, box.event("A-01-1-01"), box.state("A-01-1-01"))
     operator = (Role.OPERATOR, "/live?view=work", "en")

@@ -111,7 +111,7 @@ def parts(browser: Browser, path: str) -> list[str]:
     ("path", "entry", "number"),
     [
         ("/?aisle=R", r'href="/rack\?name=(R-\d+)"', RACKS),
-        ("/work", r'<li id="(t\w+)" class="job', TASKS + TILES),
+        ("/work", r'<li id="(t\w+)" class="task', TASKS + TILES),
         ("/fleet", r"<h2>(box-\S+) <span", AGENTS),
         ("/models", r"<td><b>(box-[^<]*)</b>", AGENTS),
         ("/people", r"<td><b>(Somebody[^<]*)</b>", PEOPLE),
@@ -176,7 +176,7 @@ def test_a_choice_is_kept_from_part_to_part(full: Console) -> None:
         browser.post("/work", do="take", alerts=" ".join(f"alert-{code}" for code, _, _ in _places(n)))
     found = parts(browser, "/work?mine=true")
     assert len(found) > 1
-    assert sum(len(re.findall(r'class="job card', one)) for one in found) == TASKS / 2
+    assert sum(len(re.findall(r'class="task card', one)) for one in found) == TASKS / 2
     assert all('href="/work?mine=true&amp;part=1"' in one for one in found)
     assert all("&amp;of=true&amp;part=" in one for one in found), "what comes live is of the same choice and part"
 
@@ -185,12 +185,14 @@ def test_a_part_beyond_the_last_is_the_last(full: Console) -> None:
     browser = Browser(full, Role.ADMINISTRATOR)
     for path in ("/work", "/fleet", "/models", "/people"):
         last = parts(browser, path)[-1]
-        jobs = re.findall(r"(?:id=.t\w+. class=.job|<h2>box-|<td><b>).*", last)
-        assert re.findall(r"(?:id=.t\w+. class=.job|<h2>box-|<td><b>).*", browser.get(f"{path}?part=999").text) == jobs
+        tasks = re.findall(r"(?:id=.t\w+. class=.task|<h2>box-|<td><b>).*", last)
+        assert (
+            re.findall(r"(?:id=.t\w+. class=.task|<h2>box-|<td><b>).*", browser.get(f"{path}?part=999").text) == tasks
+        )
 
 
 def test_what_comes_live_is_the_part_that_is_shown(full: Console) -> None:
-    entry, path = r'<li id="(t\w+)" class="job', "/work?part=2"
+    entry, path = r'<li id="(t\w+)" class="task', "/work?part=2"
     page = Browser(full, Role.SUPERVISOR).get(path).text
     stream = re.search(r'sse-connect="([^"]*)after=(\d+)\.(\d+)"', page)
     assert stream

@@ -26,7 +26,7 @@ from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.context import Console
-from warehouse.console.pages.task_notes import note_deed
+from warehouse.console.pages.task_notes import note_action
 from warehouse.console.people import add_person, find_person
 from warehouse.console.roles import Role
 from warehouse.console.sessions import begin_session
@@ -67,14 +67,14 @@ def working(browser: Browser, console: Console, role: Role = Role.OPERATOR, **mo
         yield phone, port
 
 
-def job(page: Page, code: str) -> Any:
+def task_card(page: Page, code: str) -> Any:
     """A task."""
-    return page.locator(".job", has_text=code)
+    return page.locator(".task", has_text=code)
 
 
 def click(page: Page, code: str, button: str) -> None:
     """One of its buttons."""
-    job(page, code).get_by_role("button", name=button, exact=True).tap()
+    task_card(page, code).get_by_role("button", name=button, exact=True).tap()
 
 
 def pauses_are_over(page: Page) -> None:
@@ -90,7 +90,7 @@ def sign_in(page: Page, console: Console, port: int, role: Role) -> None:
     page.context.add_cookies([{"name": "kardus_session", "value": secret, "url": address}])
 
 
-def deeds(console: Console) -> list[tuple[str, str]]:
+def actions(console: Console) -> list[tuple[str, str]]:
     """What the server has noted: who, and what."""
     with console.database.reading() as connection:
         rows = connection.execute(select(audit.c.actor, audit.c.action).order_by(audit.c.number)).all()
@@ -115,15 +115,15 @@ def test_an_acknowledgement_waits_for_its_agent_says_so_and_holds_nothing_up(
         expect(phone.locator("#queued li")).to_be_in_viewport()  # wherever in a long list one has clicked
         assert violations(phone) == []
         click(phone, HERE, "Take")
-        expect(job(phone, HERE)).to_contain_text("taken by a operator")
+        expect(task_card(phone, HERE)).to_contain_text("taken by a operator")
         click(phone, THERE, "Done")
-        expect(job(phone, THERE)).to_contain_text("done by a operator")
-        expect(job(phone, HERE)).not_to_contain_text("known to")
+        expect(task_card(phone, THERE)).to_contain_text("done by a operator")
+        expect(task_card(phone, HERE)).not_to_contain_text("known to")
         agent.publish([(Topics(SITE, "box").status, b"")], retain=True)
         wait_for(lambda: "box" not in console.asking._offline)  # type: ignore[union-attr]  # it is there
         pauses_are_over(phone)
         expect(phone.locator("#messages")).to_contain_text(f"Done now: {HERE} · Acknowledge")
-        expect(job(phone, HERE)).to_contain_text("known to a operator")
+        expect(task_card(phone, HERE)).to_contain_text("known to a operator")
         expect(phone.locator("#queued")).to_be_hidden()
 
 
@@ -144,13 +144,13 @@ def test_a_proxy_s_error_is_tried_again_and_the_others_pass(browser: Browser, co
         click(phone, HERE, "Take")
         expect(phone.locator("#queued li")).to_contain_text("The server can't take it now.")
         click(phone, THERE, "Take")
-        expect(job(phone, THERE)).to_contain_text("taken by")
+        expect(task_card(phone, THERE)).to_contain_text("taken by")
         is_well.set()
         pauses_are_over(phone)
-        expect(job(phone, HERE)).to_contain_text("taken by")
+        expect(task_card(phone, HERE)).to_contain_text("taken by")
         expect(phone.locator("#queued")).to_be_hidden()
     assert len(set(refused)) == 1, "with the same id each time"
-    assert deeds(console) == [("a operator", "take")] * 2
+    assert actions(console) == [("a operator", "take")] * 2
 
 
 def test_clicks_are_sent_as_who_clicked_or_wait_for_him(browser: Browser, console: Console) -> None:
@@ -164,13 +164,13 @@ def test_clicks_are_sent_as_who_clicked_or_wait_for_him(browser: Browser, consol
         expect(phone.locator("#queued li")).to_contain_text(waits)
         expect(phone.locator(".person")).to_have_text("a supervisor")
         click(phone, THERE, "Take")
-        expect(job(phone, THERE)).to_contain_text("taken by a supervisor")
+        expect(task_card(phone, THERE)).to_contain_text("taken by a supervisor")
         expect(phone.locator("#queued li")).to_contain_text(waits)
-        assert deeds(console) == [("a supervisor", "take")]
+        assert actions(console) == [("a supervisor", "take")]
         sign_in(phone, console, port, Role.OPERATOR)
         phone.goto("/work")
-        expect(job(phone, HERE)).to_contain_text("taken by a operator")
-    assert deeds(console) == [("a supervisor", "take"), ("a operator", "take")]
+        expect(task_card(phone, HERE)).to_contain_text("taken by a operator")
+    assert actions(console) == [("a supervisor", "take"), ("a operator", "take")]
 
 
 def test_a_page_of_who_was_signed_in_before_does_nothing_under_the_new_name(browser: Browser, console: Console) -> None:
@@ -181,14 +181,14 @@ def test_a_page_of_who_was_signed_in_before_does_nothing_under_the_new_name(brow
         expect(phone.locator("#queued li")).to_contain_text("What a operator has clicked here (1)")
         phone.get_by_role("button", name="Discard").tap()
         expect(phone.locator("#queued")).to_be_hidden()
-    assert deeds(console) == []
+    assert actions(console) == []
 
 
 def test_a_click_with_an_old_token_is_sent_with_the_new_one(browser: Browser, console: Console) -> None:
     with working(browser, console) as (phone, port):
         sign_in(phone, console, port, Role.OPERATOR)
         click(phone, HERE, "Take")
-        expect(job(phone, HERE)).to_contain_text("taken by a operator")
+        expect(task_card(phone, HERE)).to_contain_text("taken by a operator")
         expect(phone.locator("#queued")).to_be_hidden()
 
 
@@ -200,9 +200,9 @@ def test_of_a_pair_that_two_people_have_each_may_give_his_half_back(browser: Bro
         write(console.database, box.state(code, Verdict.MISMATCH, expected, seen))
     with working(browser, console) as (phone, _):
         with console.database.noting() as connection:
-            note_deed(connection, "a operator", [f"alert-{pair[0]}"], "take", "")
-            note_deed(connection, 'Budi "B", Jr.', [f"alert-{pair[1]}"], "take", "")
-        task = job(phone, pair[1])
+            note_action(connection, "a operator", [f"alert-{pair[0]}"], "take", "")
+            note_action(connection, 'Budi "B", Jr.', [f"alert-{pair[1]}"], "take", "")
+        task = task_card(phone, pair[1])
         expect(task.get_by_role("button", name="Take over", exact=True)).to_be_visible()
         expect(task).to_have_class(re.compile(r"\bmine\b"))
         click(phone, pair[1], "Give back")
@@ -215,13 +215,13 @@ def test_who_takes_the_next_task_of_a_location_has_taken_nothing_over(browser: B
     box.sequence = 100
     with working(browser, console) as (phone, _):
         click(phone, HERE, "Take")
-        expect(job(phone, HERE)).to_contain_text("taken by a operator")
+        expect(task_card(phone, HERE)).to_contain_text("taken by a operator")
         write(console.database, box.event(HERE), box.state(HERE))
-        expect(job(phone, HERE)).to_have_count(0)
+        expect(task_card(phone, HERE)).to_have_count(0)
         with console.database.noting() as connection:  # quicker than the list comes
-            note_deed(connection, "Budi", ["alert-next"], "take", "")
+            note_action(connection, "Budi", ["alert-next"], "take", "")
         write(console.database, box.event(HERE, Verdict.EMPTY), _calling(box, "alert-next"))
-        expect(job(phone, HERE)).to_contain_text("taken by Budi")
+        expect(task_card(phone, HERE)).to_contain_text("taken by Budi")
         expect(phone.locator("#messages")).not_to_contain_text("taken over")
 
 
@@ -238,21 +238,21 @@ def test_a_task_changes_hands_when_somebody_means_it_and_both_see_it(browser: Br
         phone.context.set_offline(True)
         click(phone, HERE, "Take")
         desk.goto("/work")
-        job(desk, HERE).get_by_role("button", name="Take", exact=True).click()
-        expect(job(desk, HERE)).to_contain_text("taken by a supervisor")
+        task_card(desk, HERE).get_by_role("button", name="Take", exact=True).click()
+        expect(task_card(desk, HERE)).to_contain_text("taken by a supervisor")
         phone.context.set_offline(False)
         refused = phone.locator("#queued li")
         expect(refused).to_contain_text(f"{HERE} · Take: a supervisor has taken this by now.")
-        expect(job(phone, HERE)).to_contain_text("taken by a supervisor")
+        expect(task_card(phone, HERE)).to_contain_text("taken by a supervisor")
         refused.get_by_role("button").tap()
         expect(phone.locator("#queued")).to_be_hidden()
         click(phone, HERE, "Take over")
         for page in (phone, desk):
-            expect(job(page, HERE)).to_contain_text("taken by a operator, before by a supervisor")
+            expect(task_card(page, HERE)).to_contain_text("taken by a operator, before by a supervisor")
         expect(desk.locator("#messages")).to_contain_text(f"{HERE}: taken over by a operator.")
         desk.goto("/work?mine=true")
-        expect(job(desk, HERE)).to_contain_text("before by a supervisor")
-        expect(job(desk, HERE).get_by_role("button", name="Give back")).to_be_hidden()
+        expect(task_card(desk, HERE)).to_contain_text("before by a supervisor")
+        expect(task_card(desk, HERE).get_by_role("button", name="Give back")).to_be_hidden()
 
 
 @pytest.mark.parametrize("asked", ["300", "1e99", "Fri, 31 Dec 9999 23:59:59 GMT", "99999999999999"])
@@ -293,8 +293,8 @@ def test_a_click_that_waits_can_be_discarded(browser: Browser, console: Console)
         one = phone.locator("#queued li", has_text=f"{HERE} · Take")
         one.get_by_role("button", name="Discard").tap()
         expect(one).to_have_count(0)
-        expect(job(phone, HERE)).not_to_have_class("waiting")
+        expect(task_card(phone, HERE)).not_to_have_class("waiting")
         phone.context.set_offline(False)
-        expect(job(phone, THERE)).to_contain_text("done by a operator")
+        expect(task_card(phone, THERE)).to_contain_text("done by a operator")
         expect(phone.locator("#queued")).to_be_hidden()
-    assert deeds(console) == [("a operator", "done")]
+    assert actions(console) == [("a operator", "done")]

@@ -107,23 +107,23 @@ def _works_by_keyboard(page: Page) -> None:
     page.keyboard.press("Control+Home")
     tab_to(page, "nav a[href='/work']")
     page.keyboard.press("Enter")
-    job = page.locator(".job", has=page.get_by_role("heading", name=EMPTY))
-    expect(job).to_be_visible()
-    form = f"li#{job.get_attribute('id')} "
+    task = page.locator(".task", has=page.get_by_role("heading", name=EMPTY))
+    expect(task).to_be_visible()
+    form = f"li#{task.get_attribute('id')} "
     tab_to(page, f"{form} button[value=take]")
     page.keyboard.press("Enter")
-    expect(job).to_contain_text("taken by a supervisor")
+    expect(task).to_contain_text("taken by a supervisor")
     tab_to(page, f"{form} summary")
     page.keyboard.press("Enter")
     tab_to(page, f"{form} textarea")
     page.keyboard.type("two cartons were here")
     tab_to(page, f"{form} button[value=comment]")
     page.keyboard.press("Enter")
-    expect(job).to_contain_text("two cartons were here")
+    expect(task).to_contain_text("two cartons were here")
     page.locator("h1").click()
     tab_to(page, f"{form} button[value=done]")
     page.keyboard.press("Space")
-    expect(job).to_contain_text("done by a supervisor")
+    expect(task).to_contain_text("done by a supervisor")
 
 
 def _labels(site: Site) -> list[tuple[str, str, str]]:
@@ -174,11 +174,11 @@ def test_the_work_list_on_paper_is_the_tasks_and_nothing_else(browser: Browser, 
         page.emulate_media(media="print")
         for control in (".top", ".acts", ".files", ".wrong", "nav.parts", "[data-print]", "#messages"):
             assert page.locator(control).locator("visible=true").count() == 0, control
-        assert page.locator(".job h3:visible").all_inner_texts() == [WRONG, EMPTY, DISPUTED]
+        assert page.locator(".task h3:visible").all_inner_texts() == [WRONG, EMPTY, DISPUTED]
         for text in ("Soap", "Tea", "Aisle A"):
             expect(page.locator("main").get_by_text(text, exact=True).first).to_be_visible()
         colours = page.evaluate(
-            "[getComputedStyle(document.body).color, getComputedStyle(document.querySelector('.job')).breakInside]"
+            "[getComputedStyle(document.body).color, getComputedStyle(document.querySelector('.task')).breakInside]"
         )
         assert colours == ["rgb(0, 0, 0)", "avoid"]
         assert page.pdf(format="A4").startswith(b"%PDF")

@@ -24,8 +24,8 @@ from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.pages.products import ProductPhoto, Products
-from warehouse.console.pages.task_notes import TakenError, note_deed, note_known
-from warehouse.console.pages.worklist import jobs_of
+from warehouse.console.pages.task_notes import TakenError, note_action, note_known
+from warehouse.console.pages.worklist import tasks_of
 from warehouse.console.people import find_person
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
@@ -202,8 +202,8 @@ def test_the_picture_is_of_the_agent_whose_verdict_is_shown(database: Database) 
     gone["data"]["valid_until"] = (now + timedelta(seconds=1)).isoformat()
     write(database, seen, (other.topics.state("A-03-1-01"), json.dumps(gone).encode()))
     with database.reading() as connection:
-        (job,) = jobs_of(connection, UTC_ZONE)
-    assert (job.lines[0].verdict, job.tiles[0].agent, job.tiles[0].verdict) == ("mismatch", "box", "mismatch")
+        (task,) = tasks_of(connection, UTC_ZONE)
+    assert (task.lines[0].verdict, task.tiles[0].agent, task.tiles[0].verdict) == ("mismatch", "box", "mismatch")
 
 
 def test_cameras_that_disagree_are_quoted_in_the_reader_s_language(database: Database) -> None:
@@ -218,8 +218,8 @@ def test_cameras_that_disagree_are_quoted_in_the_reader_s_language(database: Dat
 def test_a_pair_of_two_people_is_taken_over_by_naming_both(swapped: Database) -> None:
     console = console_over(swapped)
     with swapped.noting() as connection:
-        note_deed(connection, "Ani", [f"alert-{PAIR[0]}"], "take", "")
-        note_deed(connection, "Budi", [f"alert-{PAIR[1]}"], "take", "")
+        note_action(connection, "Ani", [f"alert-{PAIR[0]}"], "take", "")
+        note_action(connection, "Budi", [f"alert-{PAIR[1]}"], "take", "")
     browser = Browser(console, Role.OPERATOR)
     assert "taken by Ani, Budi" in words_of(browser.get("/work").text)
     told = browser.post("/work", do="take", alerts=ids(*PAIR), holder="Ani")
@@ -251,7 +251,7 @@ def test_of_two_who_take_it_at_once_one_has_it(database: Database, *, is_noted: 
         began.wait(PATIENCE_S)
         try:
             with database.noting() as connection:
-                note_deed(connection, "Budi", ["alert-1"], "take", "")
+                note_action(connection, "Budi", ["alert-1"], "take", "")
         except TakenError as error:
             said.put(error.holder)
         else:
@@ -260,7 +260,7 @@ def test_of_two_who_take_it_at_once_one_has_it(database: Database, *, is_noted: 
     other = threading.Thread(target=take)
     other.start()
     with database.noting() as connection:
-        note_deed(connection, "Ani", ["alert-1"], "take", "")
+        note_action(connection, "Ani", ["alert-1"], "take", "")
         began.wait(PATIENCE_S)
         time.sleep(0.3)  # so that the other one looks before this ends, if anything lets it
     other.join(PATIENCE_S)

@@ -18,7 +18,7 @@ from warehouse.console.pages.headings import READ_BY_PEOPLE, exported_table
 from warehouse.console.pages.rendering import translator
 from warehouse.console.pages.table_files import ExportedValue
 from warehouse.console.pages.trends import Days, Name, Only, read_trends
-from warehouse.console.pages.worklist import jobs_of
+from warehouse.console.pages.worklist import tasks_of
 from warehouse.console.people import list_people
 from warehouse.console.rollouts import AgentModel, agent_models
 from warehouse.console.shown import EVENTS, event_item
@@ -36,7 +36,7 @@ def export_work(request: Request, console: Served, __: ViewerVisit, kind: str) -
     """The work list."""
     _ = translator(request)
     with console.reading() as connection:
-        jobs = jobs_of(connection, request.app.state.page.zone)
+        tasks = tasks_of(connection, request.app.state.page.zone)
     header = ("aisle", "location", "verdict", "expected", "seen", "since", "action", "taken_by", "done_by", "alert")
     rows = [
         (
@@ -47,12 +47,12 @@ def export_work(request: Request, console: Served, __: ViewerVisit, kind: str) -
             one.seen,
             one.since.isoformat(),
             one.action,
-            job.taken_by,
-            job.done_by,
+            task.taken_by,
+            task.done_by,
             one.alert,
         )
-        for job in jobs
-        for one in ([people_line(line, _) for line in job.lines] if kind == READ_BY_PEOPLE else job.lines)
+        for task in tasks
+        for one in ([people_line(line, _) for line in task.lines] if kind == READ_BY_PEOPLE else task.lines)
     ]
     return exported_table(request, "work", kind, header, rows)
 

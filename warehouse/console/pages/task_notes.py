@@ -29,7 +29,7 @@ class TakenError(ProblemError):
         self.holder = holder
 
 
-def note_deed(connection: Connection, name: str, ids: Sequence[str], action: str, holder: str) -> None:
+def note_action(connection: Connection, name: str, ids: Sequence[str], action: str, holder: str) -> None:
     """Take, release, done, undo; `holder` is whom a taker has seen as who has it (`named`), and takes it over from.
 
     Raises:

@@ -28,9 +28,9 @@ from warehouse.console.pages.racks import tile_words
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.standing_alerts import AlertPlace, alert_places
-from warehouse.console.pages.task_notes import TakenError, known_of, note_deed, note_known
+from warehouse.console.pages.task_notes import TakenError, known_of, note_action, note_known
 from warehouse.console.pages.unanswered import not_known
-from warehouse.console.pages.worklist import Task, jobs_of
+from warehouse.console.pages.worklist import Task, tasks_of
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import Commenting
 from warehouse.console.roles import Role
@@ -40,7 +40,7 @@ from warehouse.store.tables import comments, latest, present, sent_once
 router = APIRouter()
 MENU_ENTRY = MenuEntry("/work", N_("To do"), Role.VIEWER, 20)
 MAX_ALERTS = 20
-JOB_BYTES, LINE_BYTES, SAID_BYTES = 800, 450, 150
+TASK_BYTES, LINE_BYTES, SAID_BYTES = 800, 450, 150
 """Of a task, of each of its locations, of a comment, about, without names."""
 MAX_TEXT = 2000
 REMEMBERED = timedelta(days=30)
@@ -73,11 +73,11 @@ def work_words(connection: Connection, settings: PageSettings, asked: AskedList)
 
     `me` is nobody: the browser shows its person what only he may do (static/work.js).
     """
-    jobs = jobs_of(connection, settings.zone)
-    shown = [job for job in jobs if asked.of in ("", *job.holders, *job.former)]
+    tasks = tasks_of(connection, settings.zone)
+    shown = [task for task in tasks if asked.of in ("", *task.holders, *task.former)]
     return {
-        "jobs": part_of(shown, asked.part, _bytes_of, wanted=lambda job: asked.at in _places(job)),
-        "total": len(jobs),
+        "tasks": part_of(shown, asked.part, _bytes_of, wanted=lambda task: asked.at in _places(task)),
+        "total": len(tasks),
         "mine": "true" if asked.of else "",
         "me": "",
         "hearing": hearing_of(connection),
@@ -85,11 +85,11 @@ def work_words(connection: Connection, settings: PageSettings, asked: AskedList)
     }
 
 
-def _places(job: Task) -> list[str]:
-    return [tile.location for tile in job.tiles]
+def _places(task: Task) -> list[str]:
+    return [tile.location for tile in task.tiles]
 
 
-def _bytes_of(job: Task) -> int:
+def _bytes_of(task: Task) -> int:
     """About how long a task is as HTML."""
     places = sum(
         LINE_BYTES
@@ -97,10 +97,13 @@ def _bytes_of(job: Task) -> int:
         + 3 * written(tile.expected, tile.seen)
         + 2 * written(tile.agent, tile.camera)
         + written(line.conflict, *line.stands_at, *line.missing_at)
-        for line, tile in zip(job.lines, job.tiles, strict=True)
+        for line, tile in zip(task.lines, task.tiles, strict=True)
     )
     return (
-        JOB_BYTES + places + 2 * written(*job.alerts) + sum(SAID_BYTES + written(one.by, one.text) for one in job.said)
+        TASK_BYTES
+        + places
+        + 2 * written(*task.alerts)
+        + sum(SAID_BYTES + written(one.by, one.text) for one in task.said)
     )
 
 
@@ -109,7 +112,7 @@ LIST_KIND = ListKind("work_part.html.jinja", 1.0, work_words)
 
 @router.post("/work", response_class=Response)
 def act(request: Request, console: Served, visit: OperatorVisit, form: FormFields) -> Response:
-    """Take, release, acknowledge, comment, done, undo: of all alerts of a job; with an `id` of the browser's, once.
+    """Take, release, acknowledge, comment, done, undo: of all alerts of a task; with an `id` of the browser's, once.
 
     204: it has happened, now or before. 409: somebody else has the task, or an agent refuses; 412: it was clicked by
     another `person`; 503, 504: an agent is offline, or silent, and knows nothing of it: to be sent again.
@@ -126,7 +129,7 @@ def act(request: Request, console: Served, visit: OperatorVisit, form: FormField
         places = alert_places(connection, ids)
     told = _acknowledge(request, console, visit, places) if action == "acknowledge" else ""
     try:
-        _note(request, console, visit, Deed(action, ids, key, form), told)
+        _note(request, console, visit, TaskAction(action, ids, key, form), told)
     except TakenError as error:
         return Response(translator(request)(error.detail) % {"name": error.holder}, 409, HEADERS, "text/plain")
     if action == "done":
@@ -135,8 +138,8 @@ def act(request: Request, console: Served, visit: OperatorVisit, form: FormField
 
 
 @dataclass(frozen=True)
-class Deed:
-    """What somebody has clicked."""
+class TaskAction:
+    """What somebody does about the alerts of a task, as it was clicked."""
 
     action: str
     alerts: Sequence[str]
@@ -144,22 +147,22 @@ class Deed:
     form: Mapping[str, str]
 
 
-def _note(request: Request, console: Console, visit: Visit, deed: Deed, told: str) -> None:
+def _note(request: Request, console: Console, visit: Visit, clicked: TaskAction, told: str) -> None:
     """Once, with who did it."""
     with console.database.noting() as connection:
-        if connection.execute(select(sent_once.c.id).where(sent_once.c.id == deed.key)).first():
+        if connection.execute(select(sent_once.c.id).where(sent_once.c.id == clicked.key)).first():
             return
         connection.execute(delete(sent_once).where(sent_once.c.at < present() - REMEMBERED))
-        connection.execute(insert(sent_once).values(id=deed.key, user_id=visit.person.id, at=present(), status=204))
-        text = deed.form.get("text", "").strip()[:MAX_TEXT]
-        if deed.action == "comment":
-            _comment(connection, visit, deed.alerts, text)
-        elif deed.action != "acknowledge":
-            every = [*deed.alerts, *chain.from_iterable(predecessors(connection, deed.alerts).values())]
-            note_deed(connection, visit.person.name, every, deed.action, deed.form.get("holder", ""))
-        holder = deed.form.get("holder", "") if deed.action == "take" else ""
+        connection.execute(insert(sent_once).values(id=clicked.key, user_id=visit.person.id, at=present(), status=204))
+        text = clicked.form.get("text", "").strip()[:MAX_TEXT]
+        if clicked.action == "comment":
+            _comment(connection, visit, clicked.alerts, text)
+        elif clicked.action != "acknowledge":
+            every = [*clicked.alerts, *chain.from_iterable(predecessors(connection, clicked.alerts).values())]
+            note_action(connection, visit.person.name, every, clicked.action, clicked.form.get("holder", ""))
+        holder = clicked.form.get("holder", "") if clicked.action == "take" else ""
         detail = told or text or (holder and f"from {holder}")[:MAX_TEXT]
-        entries = [entry_of(request, visit.principal, deed.action, id_, detail) for id_ in deed.alerts]
+        entries = [entry_of(request, visit.principal, clicked.action, id_, detail) for id_ in clicked.alerts]
         insert_entries(connection, entries)
 
 

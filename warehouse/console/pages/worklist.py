@@ -123,7 +123,7 @@ class _Notes:
         return [self.taken[id_] for id_ in ids if id_ in self.taken], sorted(made, key=lambda one: one.at)
 
 
-def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
+def tasks_of(connection: Connection, zone: TimeZone) -> list[Task]:
     """Everything that is to be done now, in walking order; of a pair, where the first of the two stands."""
     now = datetime.now(UTC)
     states = by_location(_states(connection))
@@ -135,8 +135,8 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
     ids = [alert.id for one in alerts.values() for alert in one]
     former = predecessors(connection, ids)
     ids += [id_ for one in former.values() for id_ in one]
-    notes = _Notes(_tasks(connection, ids), _said(connection, ids))
-    by_code, jobs, seen = {line.location: line for line in lines}, [], set()
+    notes = _Notes(_task_rows(connection, ids), _said(connection, ids))
+    by_code, found, seen = {line.location: line for line in lines}, [], set()
     for line in lines:
         if line.location in seen or line.location not in tiles:
             continue
@@ -145,8 +145,8 @@ def jobs_of(connection: Connection, zone: TimeZone) -> list[Task]:
         shown = [(tiles[one.location], opinions[one.location]) for one in pair]
         standing = tuple(alert for one in pair for alert in alerts[one.location])
         closed = [id_ for one in pair for id_ in former.get(one.location, ())]
-        jobs.append(_task(pair, shown, standing, notes.of([*(alert.id for alert in standing), *closed])))
-    return jobs
+        found.append(_task(pair, shown, standing, notes.of([*(alert.id for alert in standing), *closed])))
+    return found
 
 
 def _opinions(reports: Sequence[tuple[str, LocationState]], now: datetime) -> tuple[Opinion, ...]:
@@ -164,17 +164,17 @@ def _task(
     standing: tuple[Alert, ...],
     noted: tuple[Sequence[Any], Sequence[TaskComment]],
 ) -> Task:
-    works, made = noted
-    done = [row.done for row in works if row.done]
+    task_rows, made = noted
+    done = [row.done for row in task_rows if row.done]
     return Task(
         lines=lines,
         tiles=tuple(tile for tile, _ in shown),
         opinions=tuple(opinions for _, opinions in shown),
         standing=standing,
-        holders=frozenset(row.taken_by for row in works if row.taken_by),
-        former=frozenset(row.taken_from for row in works if row.taken_by and row.taken_from),
-        known={row.alert: row.known_by for row in works if row.known_by},
-        done_by=next((row.done_by for row in works if row.done_by), ""),
+        holders=frozenset(row.taken_by for row in task_rows if row.taken_by),
+        former=frozenset(row.taken_from for row in task_rows if row.taken_by and row.taken_from),
+        known={row.alert: row.known_by for row in task_rows if row.known_by},
+        done_by=next((row.done_by for row in task_rows if row.done_by), ""),
         done=max(done) if done else None,
         said=tuple(made[-SHOWN_COMMENTS:]),
         unshown=max(0, len(made) - SHOWN_COMMENTS),
@@ -196,7 +196,7 @@ def _states(connection: Connection) -> dict[tuple[str, str], LocationState]:
     return found
 
 
-def _tasks(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
+def _task_rows(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
     found = {}
     for start in range(0, len(ids), PORTION):
         for row in connection.execute(select(tasks).where(tasks.c.alert.in_(ids[start : start + PORTION]))):

@@ -7,17 +7,17 @@
 
   function showOwn() {
     for (const id of held) if (!document.getElementById(id)) held.delete(id);  // what comes there next is another task
-    for (const job of document.querySelectorAll(".job")) {  // the list comes as everybody sees it
-      const holders = JSON.parse(job.dataset.holders ?? "[]");  // of a pair two people may each have one half
+    for (const task of document.querySelectorAll(".task")) {  // the list comes as everybody sees it
+      const holders = JSON.parse(task.dataset.holders ?? "[]");  // of a pair two people may each have one half
       const isMine = holders.includes(person), isOthers = holders.some((name) => name !== person);
-      job.classList.toggle("mine", isMine);
-      for (const button of job.querySelectorAll("button[data-for]")) {
+      task.classList.toggle("mine", isMine);
+      for (const button of task.querySelectorAll("button[data-for]")) {
         button.hidden = !(button.dataset.for === "holder" ? isMine : isOthers);
       }
-      if (isMine) held.add(job.id);
-      else if (held.delete(job.id) && job.dataset.taken) {
-        const place = job.querySelector("h3").textContent;
-        kardus.say(words.over.replace(/[#@]/g, (mark) => (mark === "#" ? place : job.dataset.taken)), "bad");
+      if (isMine) held.add(task.id);
+      else if (held.delete(task.id) && task.dataset.taken) {
+        const place = task.querySelector("h3").textContent;
+        kardus.say(words.over.replace(/[#@]/g, (mark) => (mark === "#" ? place : task.dataset.taken)), "bad");
       }
     }
   }
@@ -25,7 +25,7 @@
   function showWaiting() {
     const waiting = queue.waiting();
     for (const form of document.querySelectorAll("form[data-queue]")) {
-      form.closest(".job").classList.toggle("waiting", waiting.has(form.elements.alerts.value));
+      form.closest(".task").classList.toggle("waiting", waiting.has(form.elements.alerts.value));
     }
   }
 
@@ -36,7 +36,7 @@
     const fields = Object.fromEntries(new FormData(form, event.submitter));
     if (fields.do !== "comment") delete fields.text;
     if (fields.do === "comment" && !fields.text.trim()) return;
-    const where = form.closest(".job").querySelector("h3").textContent;
+    const where = form.closest(".task").querySelector("h3").textContent;
     const isKept = queue.keep(fields, where, event.submitter.textContent);
     if (isKept && fields.do === "comment") { form.elements.text.value = ""; form.querySelector("details").open = false; }
   });
