@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import Row, select, tuple_
 
 from warehouse.console.context import Console, Cursor, Limit, Reader, Served, json_answer
-from warehouse.console.cursors import cursor_of, key_of
+from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import AlertItem, AlertPage, AlertStatus, Comment, CommentPage
@@ -41,7 +41,7 @@ def list_alerts(
     cursor: Cursor = None,
 ) -> Response:
     """The latest first, by the moment of the first picture."""
-    after = key_of("alerts", cursor, (int, str))
+    after = key_from_cursor("alerts", cursor, (int, str))
     equal = {alerts.c.status: status, alerts.c.location: location, alerts.c.agent: agent}
     chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]
     statement = CHOSEN.where(*chosen)
@@ -69,7 +69,7 @@ def list_comments(
     request: Request, console: Served, _: Reader, alert: AlertId, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
     """The oldest first."""
-    after = key_of("comments", cursor, (int,))
+    after = key_from_cursor("comments", cursor, (int,))
     find_alert(console, alert)
     chosen = select(comments).where(comments.c.alert == alert, comments.c.number > (after[0] if after else 0))
     with console.reading() as connection:

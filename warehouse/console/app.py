@@ -9,10 +9,10 @@ from kardus import __version__
 from warehouse.console import acting, alerts, devices, events, evidence, labelling, locations, streaming
 from warehouse.console.context import Console, Served
 from warehouse.console.limits import Guard
-from warehouse.console.one_spelling import OneSpelling
 from warehouse.console.pages.menu import add_pages
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.problems import MEDIA_TYPE, Problem, explain_errors
+from warehouse.console.unicode_normalisation import UnicodeNormalisation
 from warehouse.store.tables import meta
 
 BASE = "/api/v1"
@@ -41,7 +41,7 @@ def make_app(console: Console, page: PageSettings | None = None) -> FastAPI:
     app.add_api_route("/healthz", _health, include_in_schema=False)
     explain_errors(app)
     add_pages(app, page)
-    app.add_middleware(OneSpelling)
+    app.add_middleware(UnicodeNormalisation)
     app.add_middleware(Guard, encrypted=page.encrypted)
     described = app.openapi
     app.openapi = lambda: app.openapi_schema or _with_problems(described())  # type: ignore[method-assign]  # FastAPI's way

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import Connection, func, select
 
 from kardus.support.whole_numbers import whole_number
-from warehouse.console.overtaken import LaterState, later_states, states_now
+from warehouse.console.later_states import LaterState, later_states, states_now
 from warehouse.console.shown import EVENTS, event_item, said
 from warehouse.store.database import LAST_NUMBER, read_meta
 from warehouse.store.tables import changes, events, latest

@@ -19,7 +19,7 @@ def cursor_of(kind: str, key: SortKey) -> str:
     return base64.urlsafe_b64encode(json.dumps([kind, *key], separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def key_of(kind: str, cursor: str | None, types: Sequence[type[str] | type[int]]) -> list[str | int] | None:
+def key_from_cursor(kind: str, cursor: str | None, types: Sequence[type[str] | type[int]]) -> list[str | int] | None:
     """The key; None: there is no cursor, and the list begins.
 
     Raises:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
 from warehouse.console.context import Cursor, Limit, Reader, Served, json_answer
-from warehouse.console.cursors import cursor_of, key_of
+from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.locations import AgentFilter
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import AgentItem, AgentPage, CameraPage, CoverageItem, CoveragePage
@@ -70,7 +70,7 @@ def _part(
     connection: Connection, kind: str, chosen: Select[Any], limit: int, cursor: str | None
 ) -> tuple[DeviceRows, str | None]:
     """A page's rows, and the cursor of the next one."""
-    if after := key_of(kind, cursor, (str, str)):
+    if after := key_from_cursor(kind, cursor, (str, str)):
         chosen = chosen.where(tuple_(latest.c.subject, latest.c.agent) > tuple_(*after))
     rows = list(connection.execute(chosen.order_by(latest.c.subject, latest.c.agent).limit(limit + 1)).all())
     last = rows[limit - 1] if len(rows) > limit else None

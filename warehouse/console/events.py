@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from kardus.contract.verdicts import Verdict
 from warehouse.console.changes import newest
 from warehouse.console.context import Cursor, Limit, Moment, Reader, Served, json_answer
-from warehouse.console.cursors import cursor_of, key_of
+from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
 from warehouse.console.records import EventItem, EventPage
@@ -42,7 +42,7 @@ def list_events(
     A program that keeps the last number, and asks with `after` and `order=oldest`, misses none and sees none twice.
     409: no event has had that number, since an older backup was restored; the detail says where to go on.
     """
-    key = key_of(f"events-{order}", cursor, (int,))
+    key = key_from_cursor(f"events-{order}", cursor, (int,))
     number = events.c.number
     of_agent = agent_beside if location is not None or alert is not None else events.c.agent
     equal = {events.c.location: location, of_agent: agent, events.c.alert: alert}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
 from warehouse.console.context import Auditor, Cursor, Limit, Reader, Served, Viewer, entry_of, json_answer, tagged
-from warehouse.console.cursors import cursor_of, key_of
+from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.events import EventId
 from warehouse.console.locations import AgentFilter, LocationFilter
 from warehouse.console.problems import ProblemError
@@ -34,7 +34,7 @@ def list_evidence(
     cursor: Cursor = None,
 ) -> Response:
     """The newest first."""
-    after = key_of("evidence", cursor, (int,))
+    after = key_from_cursor("evidence", cursor, (int,))
     equal = {pictures.c.event: event, pictures.c.location: location, pictures.c.agent: agent}
     chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]
     if after:
@@ -73,7 +73,7 @@ def list_audit(
     cursor: Cursor = None,
 ) -> Response:
     """The newest first."""
-    after = key_of("audit", cursor, (int,))
+    after = key_from_cursor("audit", cursor, (int,))
     equal = {audit.c.action: action, audit.c.subject: subject}
     chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]
     if after:

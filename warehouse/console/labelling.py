@@ -12,7 +12,7 @@ from warehouse.console.acting import by_whom
 from warehouse.console.auditing import insert_entries
 from warehouse.console.context import Console, Cursor, Limit, Reader, Served, Teacher, entry_of, json_answer
 from warehouse.console.corrections import correction_question, send_correction
-from warehouse.console.cursors import cursor_of, key_of
+from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.events import EventId
 from warehouse.console.label_records import (
     CorrectionOutcome,
@@ -32,9 +32,9 @@ from warehouse.console.problems import ProblemError
 from warehouse.console.tokens import Principal
 from warehouse.store.labels import SAID_OF_PICTURE, STANDS, StatedTruth
 from warehouse.store.tables import comments, labels, present
+from warehouse.teaching.label_statements import LabelStatement, NoSuchEventError, add_label, verdict_of
 from warehouse.teaching.precision import drawn_today, precisions
 from warehouse.teaching.queue import next_to_label
-from warehouse.teaching.saying import NoSuchEventError, Statement, add_label, verdict_of
 
 router = APIRouter()
 
@@ -49,7 +49,7 @@ def label(request: Request, console: Served, who: Teacher, event: EventId, said:
     where it is the last look at the location; `told` says what came of it.
     """
     new = said.model_dump(exclude={"id", "by"}) | {"by": by_whom(who, said.by), "id": said.id or uuid7()}
-    row, is_new, told = store_label(request, console, who, Statement(event=event, **new))
+    row, is_new, told = store_label(request, console, who, LabelStatement(event=event, **new))
     labelled = LabelWithOutcome(**label_of(row).model_dump(), told=told)
     return Response(labelled.model_dump_json(), 201 if is_new else 200, media_type="application/json")
 
@@ -69,7 +69,7 @@ def list_labels(
     cursor: Cursor = None,
 ) -> Response:
     """The newest first."""
-    after = key_of("labels", cursor, (int,))
+    after = key_from_cursor("labels", cursor, (int,))
     equal = {labels.c.event: event, labels.c.location: location, labels.c.agent: agent}
     chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]
     chosen += [STANDS] if which == "standing" else []
@@ -123,7 +123,7 @@ def list_precision(request: Request, console: Served, _: Reader) -> Response:
 
 
 def store_label(
-    request: Request, console: Console, who: Principal, said: Statement
+    request: Request, console: Console, who: Principal, said: LabelStatement
 ) -> tuple[Row[Any], bool, CorrectionOutcome]:
     """Store what somebody says, with an entry of the audit log and a comment on the alert, and tell the agent.
 
@@ -140,7 +140,7 @@ def store_label(
         except UsageError as error:
             raise ProblemError(409 if str(error).startswith("id:") else 422, str(error)) from error
         if is_new:
-            insert_entries(connection, [entry_of(request, who, "label", said.event, words_of(row))])
+            insert_entries(connection, [entry_of(request, who, "label", said.event, label_text(row))])
             _comment(connection, row)
         question = correction_question(connection, row)
     return row, is_new, send_correction(console, question)
@@ -152,7 +152,7 @@ def label_of(row: Row[Any]) -> PictureLabel:
     return PictureLabel(**told, corrected=verdict_of(StatedTruth(row.truth), row.sku, row.expected))
 
 
-def words_of(row: Row[Any]) -> str:
+def label_text(row: Row[Any]) -> str:
     """What was said, in a line."""
     found = f"{row.truth}: {row.sku}" if row.sku else row.truth
     return f"{found} ({row.note})" if row.note else found
@@ -163,4 +163,4 @@ def _comment(connection: Connection, row: Row[Any]) -> None:
     if row.alert is None:
         return
     said = {"id": uuid7(), "alert": row.alert, "at": present(), "by": row.by}
-    connection.execute(insert(comments).values(**said, text=SAID_OF_PICTURE + words_of(row)))
+    connection.execute(insert(comments).values(**said, text=SAID_OF_PICTURE + label_text(row)))

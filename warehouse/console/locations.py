@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or
 from kardus.contract.messages import MAX_VALID
 from kardus.contract.verdicts import Verdict
 from warehouse.console.context import Console, Cursor, Limit, Reader, Served, json_answer
-from warehouse.console.cursors import cursor_of, key_of
+from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.records import LocationPage, StatePage
 from warehouse.console.shown import ShownRow, state_item
 from warehouse.store.tables import latest
@@ -52,7 +52,7 @@ def list_locations(
     cursor: Cursor = None,
 ) -> Response:
     """By their code. A location matches where one of its states does; all its states are shown."""
-    now, after = datetime.now(UTC), key_of("locations", cursor, (str,))
+    now, after = datetime.now(UTC), key_from_cursor("locations", cursor, (str,))
     chosen = select(latest.c.subject).distinct().where(_is_state(console, wanted.verdict))
     chosen = chosen.where(*_filters(console, wanted, now))
     if after:
@@ -74,7 +74,7 @@ def list_states(
     cursor: Cursor = None,
 ) -> Response:
     """By location and agent. A state whose time is over is `stale`."""
-    now, after = datetime.now(UTC), key_of("states", cursor, (str, str))
+    now, after = datetime.now(UTC), key_from_cursor("states", cursor, (str, str))
     chosen = _COLUMNS.where(_is_state(console, wanted.verdict), *_filters(console, wanted, now))
     if after:
         chosen = chosen.where(tuple_(latest.c.subject, latest.c.agent) > tuple_(*after))

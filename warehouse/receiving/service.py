@@ -22,7 +22,7 @@ from warehouse.receiving.health import report
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.receiving.webhooks import WebhookEndpoint
 from warehouse.signing import read_signing_secret
-from warehouse.store.breaking_off import BrokenOffError
+from warehouse.store.interruption import TransactionInterruptedError
 
 SECRET_VARIABLE = "KARDUS_WEBHOOK_SECRET"  # noqa: S105 - its name
 LEAVING = (
@@ -57,7 +57,7 @@ def run_receiver(
     deadline = time.monotonic() + seconds if seconds else float("inf")
     try:
         receiver = Receiver(broker, settings, webhook)
-    except BrokenOffError as error:
+    except TransactionInterruptedError as error:
         log.warning("%s", error)
         return
     with contextlib.ExitStack() as stack:

@@ -38,11 +38,11 @@ def _alike(locations: Iterable[str]) -> Iterator[str]:
     """Pairs that differ in the case of their letters, in the kind of a dash or in full width alone."""
     known: dict[str, str] = {}
     for location in locations:
-        other = known.setdefault(likeness(location), location)
+        other = known.setdefault(spelling_key(location), location)
         if other != location:
             yield f"'{other}' and '{location}'"
 
 
-def likeness(code: str) -> str:
+def spelling_key(code: str) -> str:
     """What is the same for codes that differ in the case of their letters, the kind of a dash or full width alone."""
     return code.upper() if code.isascii() else unicodedata.normalize("NFKC", code).translate(_DASHES).upper()

@@ -21,7 +21,7 @@ from warehouse.store.aged_rows import AgedRows
 from warehouse.store.database import Database, StoreError, read_meta, write_meta
 from warehouse.store.labels import IS_LABELLED
 from warehouse.store.pictures import PictureStore
-from warehouse.store.reckoned import ReckonedTime
+from warehouse.store.plausible_time import PlausibleTime
 from warehouse.store.sqlite import SqliteDatabase
 from warehouse.store.tables import dead_letters, events, pictures, targets
 
@@ -86,7 +86,7 @@ class Retention(Worker):
         self.counts = RetentionCounts()
         kind = FileRound if isinstance(database, SqliteDatabase) else MonthRound
         self._round = kind(database, keep, store, self.counts, self._stopping.wait)
-        self._reckoned = ReckonedTime(database, clock)
+        self._plausible_time = PlausibleTime(database, clock)
         self._by_age = AgedRows(database, store, keep.picture_days, keep.audit_days)
         self._database = database
 
@@ -96,10 +96,10 @@ class Retention(Worker):
         Raises:
             StoreError: the disk doesn't take it; what was deleted before stays so.
         """
-        now = self._reckoned.now()
+        now = self._plausible_time.now()
         if self._keep != KEEP_ALL:
             self._delete(now)
-        self._reckoned.note()
+        self._plausible_time.note()
 
     def _delete(self, now: datetime) -> None:
         before_bytes, before = self._database.size_bytes, self.counts.deleted

@@ -16,8 +16,8 @@ from sqlalchemy.pool import StaticPool
 
 from kardus.support.errors import DataError
 from warehouse.store.address import DatabaseAddress
-from warehouse.store.breaking_off import broken_off_by_signals, broken_off_when
 from warehouse.store.database import Database, EventRow, StoreError, driver_reason
+from warehouse.store.interruption import interrupted_by_signals, interrupted_when
 from warehouse.store.migrating import NEWER, is_current, is_newer, upgrade
 from warehouse.store.tables import events, moment_text
 
@@ -122,7 +122,7 @@ class SqliteDatabase(Database):
         Raises:
             StoreError: the disk doesn't take it, another process holds the file for too long, or it was broken off.
         """
-        with self._explained(), self._lock, broken_off_when(is_ending, self._driver):
+        with self._explained(), self._lock, interrupted_when(is_ending, self._driver):
             began_s = time.monotonic()
             self._driver.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
             self._driver.execute("VACUUM")
@@ -173,7 +173,7 @@ class SqliteDatabase(Database):
                 return
         # two receivers may start at once: the second finds the work done
         with (
-            broken_off_by_signals(self._driver, f"{self.path}: what brings it up to date"),
+            interrupted_by_signals(self._driver, f"{self.path}: what brings it up to date"),
             self.writing() as connection,
         ):
             if is_newer(connection):

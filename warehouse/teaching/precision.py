@@ -20,7 +20,7 @@ from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.support.proportions import wilson
 from warehouse.store.labels import STANDS, TEACHING, StatedTruth
 from warehouse.store.tables import agent_beside, events, labels, latest, present
-from warehouse.teaching.saying import verdict_of
+from warehouse.teaching.label_statements import verdict_of
 
 DRAWN_SHARE = 0.02
 """So many of the locations are drawn each day."""

@@ -12,7 +12,7 @@ from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.verdicts import ALERTS, Verdict
 from warehouse.store.labels import StatedTruth
 from warehouse.store.tables import events, labels, pictures
-from warehouse.teaching.saying import seen_sku
+from warehouse.teaching.label_statements import seen_sku
 
 LOOKED_AT = 1000
 """So many pictures, the newest, are compared."""

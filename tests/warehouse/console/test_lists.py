@@ -17,14 +17,14 @@ from tests.publishers import Publisher
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import client_of, console_over
 from tests.warehouse.receiving.making import write
-from warehouse.console.cursors import cursor_of, key_of
-from warehouse.console.one_spelling import composed_query
+from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.pages.coverage_now import coverage_now
 from warehouse.console.pages.places import RACK_PATTERN, place_of
 from warehouse.console.pages.racks import rack_summaries
-from warehouse.console.pages.silence import Silence
 from warehouse.console.pages.tiles import tiles_of
+from warehouse.console.pages.unannounced_changes import UnannouncedChanges
 from warehouse.console.problems import ProblemError
+from warehouse.console.unicode_normalisation import composed_query
 from warehouse.store.database import Database
 from warehouse.store.reader import StoreReader
 from warehouse.store.tables import latest
@@ -154,9 +154,9 @@ def test_a_state_holds_for_so_long_wherever_it_is_shown(database: Database, days
     """One that holds for longer than any may was stored before such were refused."""
     now = datetime.now(UTC)
     write(database, Publisher().state("C-01-1", verified=now))
-    rack, silence = place_of("C-01-1").rack, Silence()
+    rack, unannounced = place_of("C-01-1").rack, UnannouncedChanges()
     with database.reading() as connection:
-        silence.changed(connection, now, rack, RACK_PATTERN)
+        unannounced.changed(connection, now, rack, RACK_PATTERN)
     with database.noting() as connection:
         until = f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%S.000Z}"
         payload = json.loads(connection.scalar(select(latest.c.payload).where(latest.c.kind == "state")) or "")
@@ -165,7 +165,7 @@ def test_a_state_holds_for_so_long_wherever_it_is_shown(database: Database, days
     with database.reading() as connection:
         (summary,) = rack_summaries(connection, RACK_PATTERN, now)
         (tile,) = tiles_of(connection, ["C-01-1"], now).values()
-        changed = silence.changed(connection, now + timedelta(seconds=1), rack, RACK_PATTERN)
+        changed = unannounced.changed(connection, now + timedelta(seconds=1), rack, RACK_PATTERN)
         ((aisle,), _) = coverage_now(connection, now, lambda _sku, seen: seen)
     assert tile.verdict == verdict
     assert tile.since < now + timedelta(hours=1)
@@ -253,7 +253,7 @@ def test_a_nul_in_a_filter_is_no_server_error(shared_hall: Hall) -> None:
 @given(st.text(max_size=200) | st.binary(max_size=50).map(lambda raw: raw.decode("latin-1")))
 def test_no_text_is_taken_for_a_cursor_that_was_not_given(text: str) -> None:
     try:
-        key = key_of("events-newest", text, (int,))
+        key = key_from_cursor("events-newest", text, (int,))
     except ProblemError as error:
         assert error.status == 400  # noqa: PT017 - which of the two it is depends on the text
     else:
@@ -265,7 +265,7 @@ def test_no_text_is_taken_for_a_cursor_that_was_not_given(text: str) -> None:
     st.integers(-(2**63) + 1, 2**63 - 1), st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 )
 def test_a_cursor_comes_back_as_it_went(number: int, text: str) -> None:
-    assert key_of("k", cursor_of("k", [number, text]), (int, str)) == [number, text]
+    assert key_from_cursor("k", cursor_of("k", [number, text]), (int, str)) == [number, text]
 
 
 def test_a_number_that_no_event_has_had_is_of_a_database_that_this_one_is_an_older_copy_of(shared_hall: Hall) -> None:

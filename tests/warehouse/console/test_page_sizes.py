@@ -22,7 +22,7 @@ from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write, writer_of
 from tests.warehouse.teaching.judged import say
 from warehouse.console.context import Console
-from warehouse.console.pages.parting import PART_BYTES, part_of
+from warehouse.console.pages.list_parts import PART_BYTES, part_of
 from warehouse.console.pages.products import ProductPhoto, Products
 from warehouse.console.pages.tiles import tile_id
 from warehouse.console.people import add_person

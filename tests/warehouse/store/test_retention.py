@@ -235,7 +235,7 @@ def test_a_former_file_that_cannot_be_written_anew_is_tried_again_later(
         report.execute("SELECT * FROM meta").fetchall()
         with pytest.raises(StoreError):
             worker.round()
-    monkeypatch.setattr("warehouse.store.breaking_off.STEPS", 10)
+    monkeypatch.setattr("warehouse.store.interruption.STEPS", 10)
     with pytest.raises(StoreError, match="interrupted"):
         database.rewrite(lambda: True)
     worker.round()

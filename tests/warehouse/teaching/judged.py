@@ -9,13 +9,13 @@ from tests.publishers import Publisher, jpeg
 from tests.warehouse.receiving.making import write
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
-from warehouse.teaching.saying import Statement, add_label
+from warehouse.teaching.label_statements import LabelStatement, add_label
 
 
 def say(database: Database, event: str, truth: StatedTruth, sku: str = "", **more: Any) -> None:
     """Somebody says what an event's picture shows."""
     with database.noting() as connection:
-        add_label(connection, Statement(event, truth, sku, by="Wati", **more))
+        add_label(connection, LabelStatement(event, truth, sku, by="Wati", **more))
 
 
 def judge(

@@ -16,8 +16,8 @@ from tests.warehouse.teaching.judged import judge, say
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
 from warehouse.store.tables import present
+from warehouse.teaching.label_statements import verdict_of
 from warehouse.teaching.precision import DRAWN_SHARE, count_claims, drawn_today, is_drawn, precisions
-from warehouse.teaching.saying import verdict_of
 
 DAY = date(2026, 3, 1)
 DRAWN = next(code for code in (f"D-{n}" for n in range(10_000)) if is_drawn(code, DAY))

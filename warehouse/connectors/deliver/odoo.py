@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.deliver.answers import is_refusal
 from warehouse.connectors.deliver.counting import count_of, is_alert_over, is_news, proposal
-from warehouse.connectors.deliver.refusing import EventRefusedError, each
+from warehouse.connectors.deliver.event_refusals import EventRefusedError, send_each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.http_client import HttpClient, header_secret, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
@@ -85,7 +85,7 @@ class OdooTarget:
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:
         """Propose counts, and take them back."""
-        return each(events, self._tell)
+        return send_each(events, self._tell)
 
     def stop(self) -> None:
         """Let a call under way end soon."""

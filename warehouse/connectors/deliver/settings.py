@@ -14,7 +14,7 @@ from warehouse.connectors.deliver.odoo import OdooCounts, OdooTarget
 from warehouse.connectors.deliver.target import DeliveryTarget
 from warehouse.connectors.deliver.tryton import TrytonCounts, TrytonTarget
 from warehouse.connectors.deliver.webhook import WebhookSettings, WebhookTarget
-from warehouse.connectors.own_paths import placed
+from warehouse.connectors.relative_paths import with_paths_below_file
 
 TargetSettings = Annotated[
     WebhookSettings | TrytonCounts | OdooCounts | KafkaSettings | EpcisSettings, Field(discriminator="kind")
@@ -64,7 +64,7 @@ def read_settings(path: Path) -> DeliverSettings:
     Raises:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
     """
-    return placed(read_settings_file(path, DeliverSettings, "docs/wms.md"), path)
+    return with_paths_below_file(read_settings_file(path, DeliverSettings, "docs/wms.md"), path)
 
 
 def make_targets(settings: DeliverSettings) -> dict[str, DeliveryTarget]:

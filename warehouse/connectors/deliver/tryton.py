@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from warehouse.connectors.deliver.counting import Count, count_of, is_alert_over, is_news
-from warehouse.connectors.deliver.refusing import EventRefusedError, each
+from warehouse.connectors.deliver.event_refusals import EventRefusedError, send_each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.tryton_rpc import REFUSED, TrytonLogin, TrytonRpc
@@ -48,7 +48,7 @@ class TrytonTarget:
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:
         """Propose counts, and take them back."""
-        return each(events, self._tell)
+        return send_each(events, self._tell)
 
     def stop(self) -> None:
         """Let a call under way end soon."""

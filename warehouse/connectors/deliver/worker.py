@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from kardus.support.backoff import backoff_s
 from kardus.support.worker import Worker
-from warehouse.connectors.deliver.queue import MAX_BACKOFF_S, DeliveryQueue, ForgottenError
-from warehouse.connectors.deliver.renewal import LeaseRenewal
-from warehouse.connectors.deliver.singling_out import (
+from warehouse.connectors.deliver.event_isolation import (
     PROBES,
     SUSPECT_AFTER,
     may_be_an_events_fault,
-    told_singly,
+    send_singly,
 )
+from warehouse.connectors.deliver.queue import MAX_BACKOFF_S, DeliveryQueue, ForgottenError
+from warehouse.connectors.deliver.renewal import LeaseRenewal
 from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetBusyError, TargetError
 from warehouse.store.database import StoreError
 
@@ -180,7 +180,7 @@ class TargetWorker(Worker):
         due = self._due(PROBES)
         new = self._take_up(PROBES, pass_by=True) or _TakenUp(0)
         told = [*due, *new.batch]
-        found = told_singly(self._target, told, self._stopping)
+        found = send_singly(self._target, told, self._stopping)
         due = found.are_told(due)
         aside = self._queue.note_again(due, found.refused)
         self._tell(due, found.refused_of(due), aside)

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from warehouse.connectors.sync.asking import LateAnswerError, TimedQuestion
 from warehouse.connectors.sync.lists import ListSettings, is_finished, snapshot_of
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
+from warehouse.connectors.sync.timed_question import LateAnswerError, TimedQuestion
 
 POLL_S = 1.0
 LIMIT_S = 60.0

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from kardus.support.errors import KardusError
 from kardus.support.table_headers import TableLayout
 from kardus.support.tables import Row, read_rows
-from warehouse.connectors.own_paths import NamesFile
+from warehouse.connectors.relative_paths import NamesFile
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 from warehouse.stock.list_layout import Preset, column_names, read_preset
 from warehouse.stock.stock_codes import location_problems

@@ -72,7 +72,7 @@ class PageWord:
     value: Any
 
 
-def words_of(response: httpx2.Response, page: Any, rows: int) -> list[PageWord]:
+def page_words(response: httpx2.Response, page: Any, rows: int) -> list[PageWord]:
     """All of an answer in which `rows` rows were found."""
     whole = page[0] if isinstance(page, list) and len(page) == 1 and rows != 1 else page  # some wrap it into a list
     return [*_in_headers(response), *_in_body(whole, "", _DEPTH)]
@@ -80,10 +80,10 @@ def words_of(response: httpx2.Response, page: Any, rows: int) -> list[PageWord]:
 
 def asked_words(response: httpx2.Response) -> Iterator[PageWord]:
     """What the address asks for."""
-    return (PageWord(plain(name), name, value) for name, value in response.request.url.params.multi_items())
+    return (PageWord(comparable_name(name), name, value) for name, value in response.request.url.params.multi_items())
 
 
-def plain(name: str) -> str:
+def comparable_name(name: str) -> str:
     """A name as it is compared; what stands before a colon names a vocabulary (`hydra:next`)."""
     return "".join(filter(str.isalnum, name.rpartition(":")[2].lower()))
 
@@ -141,7 +141,7 @@ def _in_headers(response: httpx2.Response) -> Iterator[PageWord]:
     for name, value in response.headers.items():
         parts = _NO_ADDRESS.sub("", name).split("-")
         for start in range(max(1, len(parts) - 1)):
-            yield PageWord(plain("".join(parts[start:])), name, value)
+            yield PageWord(comparable_name("".join(parts[start:])), name, value)
         if value.startswith("{"):
             try:
                 said = json.loads(value)
@@ -155,10 +155,10 @@ def _in_body(value: Any, path: str, depth: int) -> Iterator[PageWord]:
     if not isinstance(value, Mapping) or not depth:
         return
     for key, inner in value.items():
-        name, place = plain(key), path + key[:_SHOWN]
+        name, place = comparable_name(key), path + key[:_SHOWN]
         yield PageWord(name, place, inner)
         if name in {"links", "link"} and isinstance(inner, list):
-            yield from (PageWord(plain(relation), place, address) for relation, address in _links(inner))
+            yield from (PageWord(comparable_name(relation), place, address) for relation, address in _links(inner))
         elif _is_around(name) or _has_list(inner, depth - 1):
             yield from _counted(name, place, inner)
             yield from _in_body(inner, f"{place}.", depth - 1)
@@ -171,7 +171,7 @@ def _beside(value: Mapping[str, Any], path: str) -> Iterator[PageWord]:
     return (
         PageWord(name, path + key[:_SHOWN], inner)
         for key, inner in value.items()
-        if (name := plain(key)) in NEXT | MORE | LAST
+        if (name := comparable_name(key)) in NEXT | MORE | LAST
     )
 
 

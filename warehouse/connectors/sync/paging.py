@@ -25,9 +25,9 @@ from warehouse.connectors.sync.page_words import (
     asked_words,
     leads_on,
     number_of,
+    page_words,
     shown,
     truth,
-    words_of,
 )
 
 _SHOWN = 60
@@ -62,7 +62,7 @@ class AnswerParts:
             rows: how many rows were found in it.
             is_last: whether it leads to no other page.
         """
-        words, longest = words_of(response, page, rows), max(rows, _longest(page))
+        words, longest = page_words(response, page, rows), max(rows, _longest(page))
         self._pages += 1
         self._rows += longest
         self._counts |= {word.place: word for word in words if word.name in PAGES | TOTAL}

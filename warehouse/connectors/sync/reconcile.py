@@ -10,7 +10,7 @@ from kardus.support.harmless import one_line
 from kardus.support.spelling import composed
 from kardus.support.tables import Row
 from warehouse.connectors.sync.source import StockSnapshot
-from warehouse.stock.list_notes import likeness
+from warehouse.stock.list_notes import spelling_key
 from warehouse.stock.publishing import StockChange, expected_changes
 from warehouse.stock.stock_list import StockLine, StockRules, stock_lines
 
@@ -100,8 +100,8 @@ def _alike(elsewhere: Iterable[Row], managed: AbstractSet[str]) -> dict[str, str
     spelled: dict[str, str] = {}
     found: dict[str, str] = {}
     for row in elsewhere:
-        spelled = spelled or {likeness(code): code for code in managed}
-        code, other = spelled.get(likeness(composed(row.values["location"])), ""), row.values["location"]
+        spelled = spelled or {spelling_key(code): code for code in managed}
+        code, other = spelled.get(spelling_key(composed(row.values["location"])), ""), row.values["location"]
         if code:
             found[code] = f"row {row.line}: location '{other}' is '{code}' among the managed ones: write both alike"
     return found

@@ -17,6 +17,7 @@ from kardus.support.errors import BrokerError
 from kardus.support.health_page import HealthPage
 from kardus.support.systemd import notify
 from warehouse.connectors.signs_of_life import SignsOfLife
+from warehouse.connectors.sync.answer_clock import AnswerClock
 from warehouse.connectors.sync.broker_watch import BrokerWatch, Presence
 from warehouse.connectors.sync.drain import DrainGuard, level_of
 from warehouse.connectors.sync.health import SyncStatus, report
@@ -24,7 +25,6 @@ from warehouse.connectors.sync.memory import SyncMemory
 from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.connectors.sync.settings import SyncSettings
 from warehouse.connectors.sync.source import SourceError, StockSource
-from warehouse.connectors.sync.waiting import AnswerClock
 from warehouse.stock.publishing import StockChange, publish_changes
 from warehouse.stock.read_back import read_by_name, read_expected, read_listed
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from kardus.support.settings_files import read_settings_file
-from warehouse.connectors.own_paths import placed
+from warehouse.connectors.relative_paths import with_paths_below_file
 from warehouse.connectors.sync.erpnext import ErpnextSettings, ErpnextSource
 from warehouse.connectors.sync.folder import DropFolder, FolderSettings
 from warehouse.connectors.sync.http_json import HttpSettings, HttpSource
@@ -72,7 +72,7 @@ def read_settings(path: Path) -> SyncSettings:
     Raises:
         UsageError: it isn't there, isn't TOML, or a key of it is wrong.
     """
-    return placed(read_settings_file(path, SyncSettings, "docs/wms.md"), path)
+    return with_paths_below_file(read_settings_file(path, SyncSettings, "docs/wms.md"), path)
 
 
 def make_source(settings: SyncSettings) -> StockSource:

@@ -14,11 +14,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from kardus.support.errors import UsageError
-from warehouse.connectors.own_paths import NamesFile
+from warehouse.connectors.relative_paths import NamesFile
 from warehouse.connectors.secret import SecretPath, secret
-from warehouse.connectors.sync.asking import TimedQuestion
 from warehouse.connectors.sync.database_files import address_below
 from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
+from warehouse.connectors.sync.timed_question import TimedQuestion
 
 STOP_POLL_S = 0.25
 POSTGRESQL = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from warehouse.console.pages.parting import part_of, written
+from warehouse.console.pages.list_parts import part_of, written
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.shown import json_of
 from warehouse.store.labels import STANDS, StatedTruth

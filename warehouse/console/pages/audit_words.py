@@ -6,9 +6,9 @@ What no pattern here knows, as a comment or the reason of a sign-in provider, is
 import re
 
 from warehouse.console.asking import Unanswered
+from warehouse.console.pages.label_comments import comment_words
 from warehouse.console.pages.languages import N_, Translate
 from warehouse.console.pages.role_words import ROLE_WORDS
-from warehouse.console.pages.said_of_pictures import comment_words
 from warehouse.store.labels import SAID_OF_PICTURE
 
 ACTION_WORDS = {

@@ -62,7 +62,7 @@ _AUDIT: Mapping[str, Callable[[Mapping[str, ExportedValue], Translate], str]] = 
 }
 
 
-def in_words(name: str, header: Sequence[str], rows: TableRows, translate: Translate) -> TableRows:
+def translated_rows(name: str, header: Sequence[str], rows: TableRows, translate: Translate) -> TableRows:
     """A list's rows, one after another, as they are read by people of a language."""
     known = [_CELLS.get(f"{name} {column}", _CELLS.get(column, {})) for column in header]
     for row in rows:

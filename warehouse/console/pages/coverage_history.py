@@ -64,7 +64,7 @@ def covered_by(connection: Connection, now: datetime, products: Products) -> tup
     return coverage_now(connection, now, lambda sku, seen: products.family(sku) or seen)
 
 
-def coverage_of(
+def coverage_by_day(
     connection: Connection, first: date, days: int, *, aisle: str = "", family: str = ""
 ) -> Sequence[tuple[date, Covered | None]]:
     """Day by day, of an aisle or a family or, without a name, of all; None: nothing was noted.

@@ -13,7 +13,7 @@ from warehouse.console.context import Served, entry_of
 from warehouse.console.enrolments import Enrolment, enrolments_in, newest_events, products_with_crops, zipped
 from warehouse.console.pages.access import FormFields, SupervisorVisit
 from warehouse.console.pages.languages import N_
-from warehouse.console.pages.parting import PART_BYTES, PartNumber, part_of, written
+from warehouse.console.pages.list_parts import PART_BYTES, PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.store.pictures import PictureStore

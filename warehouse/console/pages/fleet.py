@@ -10,9 +10,9 @@ from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.list_parts import PartNumber, part_of, written
 from warehouse.console.pages.live_lists import AskedList, ListKind
 from warehouse.console.pages.menu_entry import MenuEntry
-from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.rendering import fragment, page, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.roles import Role

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from fastapi import Request, Response
 
-from warehouse.console.pages.cell_words import in_words
+from warehouse.console.pages.cell_words import translated_rows
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import translator
 from warehouse.console.pages.table_files import TableRows, table_file
@@ -94,4 +94,4 @@ def exported_table(request: Request, name: str, kind: str, header: Sequence[str]
         return table_file(name, kind, header, rows)
     _ = translator(request)
     shown = [_(_ALSO.get((name, one), HEADING_WORDS[one])) for one in header]
-    return table_file(name, kind, shown, in_words(name, header, rows, _))
+    return table_file(name, kind, shown, translated_rows(name, header, rows, _))

@@ -18,8 +18,8 @@ from warehouse.console.context import Served
 from warehouse.console.pages import fleet, racks, work
 from warehouse.console.pages.access import ViewerVisit, cookie_of
 from warehouse.console.pages.languages import N_, Local
+from warehouse.console.pages.list_parts import PartNumber
 from warehouse.console.pages.live_lists import AskedList, ListAudience, ListRights
-from warehouse.console.pages.parting import PartNumber
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.racks import offline_html, tile_html
 from warehouse.console.pages.rendering import reading_of
@@ -122,12 +122,12 @@ class RackAudience(Audience):
 
         The rack is to be read anew where it has others than before: in which of its parts they are isn't told.
         """
-        silence = self.settings.silence.changed(connection, now, self.rack, self.settings.rack)
-        found = [self._html(tile) for tile in silence.tiles]
-        if silence.offline is not None:
-            found.append(offline_html(silence.offline, self.local, live=True))
+        changes = self.settings.unannounced.changed(connection, now, self.rack, self.settings.rack)
+        found = [self._html(tile) for tile in changes.tiles]
+        if changes.offline is not None:
+            found.append(offline_html(changes.offline, self.local, live=True))
         told = "".join(f"event: tile\ndata: {html}\n\n" for html in found)
-        return (told + ("event: changed\ndata: 1\n\n" if silence.has_others else "")).encode()
+        return (told + ("event: changed\ndata: 1\n\n" if changes.has_others else "")).encode()
 
     def _is_own(self, change: StoredChange) -> bool:
         location = _location_of(change)
@@ -156,6 +156,6 @@ class LocationAudience(Audience):
     def poll(self, connection: Connection, now: datetime) -> bytes:
         """That its agent has said nothing for too long, is heard again, or that one of its rack went or came back."""
         rack = place_of(self.location, self.settings.rack).rack
-        silence = self.settings.silence.changed(connection, now, rack, self.settings.rack)
-        is_otherwise = silence.offline is not None or any(tile.location == self.location for tile in silence.tiles)
+        changes = self.settings.unannounced.changed(connection, now, rack, self.settings.rack)
+        is_otherwise = changes.offline is not None or any(tile.location == self.location for tile in changes.tiles)
         return b"event: changed\ndata: 1\n\n" if is_otherwise else b""

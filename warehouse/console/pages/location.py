@@ -10,16 +10,16 @@ from kardus.contract.topics import Id
 from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.hearing import offline_agents
+from warehouse.console.pages.agent_presence import offline_agents
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.pictures import view_address
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.precision_now import CLAIMS
 from warehouse.console.pages.racks import family_of, tile_words
 from warehouse.console.pages.rendering import fragment, page
+from warehouse.console.pages.return_links import MAX_NUMBER
 from warehouse.console.pages.snapshots import CameraPicture, NoPicture
 from warehouse.console.pages.tiles import Tile, tile_id, tile_of_event, tiles_of
-from warehouse.console.pages.ways_back import MAX_NUMBER
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.console.shown import EVENTS, event_item
@@ -47,7 +47,7 @@ def show_location(
     settings = request.app.state.page
     with console.reading() as connection:
         place, now = newest(connection), datetime.now(UTC)
-        settings.silence.begin(connection, now, settings.rack)
+        settings.unannounced.begin(connection, now, settings.rack)
         tile = tiles_of(connection, [code], now).get(code)
         offline = sorted({tile.agent} & offline_agents(connection)) if tile else []
         chosen = EVENTS.where(events.c.location == code)

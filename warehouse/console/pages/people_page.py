@@ -8,8 +8,8 @@ from kardus.support.errors import UsageError
 from warehouse.console.context import Served, entry_of
 from warehouse.console.pages.access import AdministratorVisit, FormFields, SupervisorVisit
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.list_parts import PartNumber, part_of, written
 from warehouse.console.pages.menu_entry import MenuEntry
-from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, page, translator
 from warehouse.console.pages.role_words import ROLE_WORDS
 from warehouse.console.people import MIN_PASSWORD, add_person, change_password, change_role, list_people, remove_person

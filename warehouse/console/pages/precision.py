@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from warehouse.console.context import Served
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.parting import PartNumber, part_of, written
+from warehouse.console.pages.list_parts import PartNumber, part_of, written
 from warehouse.console.pages.precision_now import CLAIMS, PrecisionNow
 from warehouse.console.pages.rendering import page, translator
 from warehouse.teaching.precision import ClaimPrecision

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from warehouse.console.pages.parting import ListPart, part_of
+from warehouse.console.pages.list_parts import ListPart, part_of
 from warehouse.console.pages.places import MAX_TILES
 from warehouse.console.pages.settings import PageSettings
 

@@ -15,11 +15,11 @@ from warehouse.console.changes import newest
 from warehouse.console.context import Served
 from warehouse.console.locations import when_void
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.hearing import hearing_of, offline_agents
+from warehouse.console.pages.agent_presence import agent_presence, offline_agents
 from warehouse.console.pages.languages import N_, Local
+from warehouse.console.pages.list_parts import PartNumber, part_of, written
 from warehouse.console.pages.live_lists import AskedList, ListKind
 from warehouse.console.pages.menu_entry import MenuEntry
-from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.pictures import address_now
 from warehouse.console.pages.places import place_of, standing
 from warehouse.console.pages.rack_parts import rack_part
@@ -94,8 +94,8 @@ def racks_words(connection: Connection, settings: PageSettings, asked: AskedList
         total.update(rack.tones)
     aisles = sorted({rack.aisle for rack in racks}, key=walking_order)
     racks_part = part_of(shown, asked.part, _bytes_of, wanted=lambda rack: rack.rack == asked.at)
-    hearing = hearing_of(connection)
-    return {"racks": racks_part, "aisles": aisles, "aisle": asked.of, "total": total, "hearing": hearing}
+    presence = agent_presence(connection)
+    return {"racks": racks_part, "aisles": aisles, "aisle": asked.of, "total": total, "presence": presence}
 
 
 def _bytes_of(rack: RackSummary) -> int:
@@ -118,7 +118,7 @@ def show_rack(
     settings: PageSettings = request.app.state.page
     with console.reading() as connection:
         place, now = newest(connection), datetime.now(UTC)
-        settings.silence.begin(connection, now, settings.rack)
+        settings.unannounced.begin(connection, now, settings.rack)
         shown = rack_part(connection, settings, name, section, at)
         tiles = tiles_of(connection, shown.entries, now)
         offline = _watching(connection, name, settings) & offline_agents(connection)

@@ -13,9 +13,9 @@ from jinja2.runtime import Context
 from kardus.support.harmless import escaped
 from kardus.support.time_zone import TimeZone
 from warehouse.console.pages.audit_words import action_words, detail_words
+from warehouse.console.pages.label_comments import comment_words
 from warehouse.console.pages.languages import LANGUAGES, Local, Translate, chosen_language, translations_of
 from warehouse.console.pages.menu_entry import MenuEntry
-from warehouse.console.pages.said_of_pictures import comment_words
 from warehouse.console.pages.static_files import static_address
 from warehouse.console.pages.verdicts import VERDICTS, verdict_style
 from warehouse.console.roles import Role

@@ -13,8 +13,8 @@ from warehouse.console.bundles import Bundles, OfferedBundle
 from warehouse.console.context import Served, client_address, entry_of, slow_down
 from warehouse.console.pages.access import FormFields, SupervisorVisit, ViewerVisit
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.list_parts import MAX_PART, PartNumber, part_of, written
 from warehouse.console.pages.menu_entry import MenuEntry
-from warehouse.console.pages.parting import MAX_PART, PartNumber, part_of, written
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role

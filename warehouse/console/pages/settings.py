@@ -12,8 +12,8 @@ from warehouse.console.pages.precision_now import PrecisionNow
 from warehouse.console.pages.products import Products
 from warehouse.console.pages.rack_codes import RackCodes
 from warehouse.console.pages.rack_sizes import RackSizes
-from warehouse.console.pages.silence import Silence
 from warehouse.console.pages.snapshots import Snapshots
+from warehouse.console.pages.unannounced_changes import UnannouncedChanges
 from warehouse.console.sessions import OneTimeLinks
 from warehouse.oidc.provider import IdentityProvider
 
@@ -41,5 +41,5 @@ class PageSettings:
     """Where requests for new products are made, and answered; None: they aren't."""
     provider: IdentityProvider | None = None
     """By which people may sign in too."""
-    silence: Silence = field(default_factory=Silence)
+    unannounced: UnannouncedChanges = field(default_factory=UnannouncedChanges)
     searches: LabelSearches = field(default_factory=LabelSearches)

@@ -11,12 +11,12 @@ from starlette.responses import RedirectResponse
 from kardus.support.errors import UsageError
 from warehouse.console.auditing import AuditRow
 from warehouse.console.context import Console, Served, client_address, slow_down
+from warehouse.console.oidc_people import NameTakenError, person_from
 from warehouse.console.pages.entering import let_in, local_path
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import HEADERS
 from warehouse.console.people import MAX_NAME
 from warehouse.console.problems import ProblemError
-from warehouse.console.provided import NameTakenError, person_from
 from warehouse.oidc.errors import SignInRefusedError, UnreachableError
 from warehouse.oidc.identity import Identity
 from warehouse.oidc.provider import IdentityProvider

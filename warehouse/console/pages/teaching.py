@@ -15,22 +15,22 @@ from kardus.support.identifiers import uuid7
 from warehouse.console.context import Served, entry_of, tagged
 from warehouse.console.labelling import store_label
 from warehouse.console.pages.access import FormFields, SupervisorVisit
+from warehouse.console.pages.agent_presence import agent_presence
 from warehouse.console.pages.asked_picture import AskedPicture, asked_picture
-from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.precision_now import CLAIMS, PrecisionNow
 from warehouse.console.pages.rendering import HEADERS, page, translator
-from warehouse.console.pages.ways_back import WayAsked, WayBack
+from warehouse.console.pages.return_links import AskedReturnLink, ReturnLink
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.store.labels import StatedTruth
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of
 from warehouse.store.tables import events, pictures
+from warehouse.teaching.label_statements import LabelStatement
 from warehouse.teaching.precision import By
 from warehouse.teaching.queue import candidate_of, next_to_label
-from warehouse.teaching.saying import Statement
 
 router = APIRouter()
 MENU_ENTRY = MenuEntry("/teaching", N_("Teaching"), Role.SUPERVISOR, 60, ("/enrolment",))
@@ -49,7 +49,7 @@ def show(request: Request, console: Served, __: SupervisorVisit, last: str = "")
 
 
 @router.get("/teaching/{event}", response_class=Response)
-def show_one(request: Request, console: Served, __: SupervisorVisit, event: str, back: WayAsked) -> Response:
+def show_one(request: Request, console: Served, __: SupervisorVisit, event: str, back: AskedReturnLink) -> Response:
     """This event: whoever looks at a tile, a location or a task says that it is wrong, and comes back to it."""
     _ = translator(request)
     with console.reading() as connection:
@@ -67,7 +67,7 @@ def say(request: Request, console: Served, visit: SupervisorVisit, event: str, f
     """What it shows; and on to the next one, or back to where somebody saw that it is wrong."""
     said = _said(event, visit.person.name, form)
     row, _, _ = store_label(request, console, visit.principal, said)
-    back = WayBack.of(form).address(console, request.app.state.page, row.location)
+    back = ReturnLink.of(form).address(console, request.app.state.page, row.location)
     return RedirectResponse(back or _after(said), 303, HEADERS)
 
 
@@ -87,10 +87,10 @@ def _words(connection: Connection, request: Request, shown: AskedPicture | None)
     precision: PrecisionNow = request.app.state.page.precision
     return {
         "shown": shown,
-        "back": WayBack(),
+        "back": ReturnLink(),
         "claim_words": CLAIMS,
         "id": uuid7(),
-        "hearing": hearing_of(connection),
+        "presence": agent_presence(connection),
         "claims": precision.of(connection, _kinds(shown)),
     }
 
@@ -103,7 +103,7 @@ def _kinds(shown: AskedPicture | None) -> list[tuple[By, str]]:
     return [("all", ""), ("camera", f"{one.agent}/{one.camera}"), ("product", one.expected or EMPTY_CLASS)]
 
 
-def _said(event: str, by: str, form: dict[str, str]) -> Statement:
+def _said(event: str, by: str, form: dict[str, str]) -> LabelStatement:
     sku, id_ = form.get("sku", "").strip(), form.get("id", "")
     try:
         truth = StatedTruth.PRODUCT if sku else StatedTruth(form.get("truth", ""))
@@ -112,8 +112,8 @@ def _said(event: str, by: str, form: dict[str, str]) -> Statement:
         raise ProblemError(422, N_("The form can't be read: load the page again.")) from error
     if len(sku) > MAX_SKU or not sku.isprintable() or sku.lower() == EMPTY_CLASS:
         raise ProblemError(422, N_("This is no name of a product."))
-    return Statement(event, truth, sku, by=by, id=id_)
+    return LabelStatement(event, truth, sku, by=by, id=id_)
 
 
-def _after(said: Statement) -> str:
+def _after(said: LabelStatement) -> str:
     return "/teaching" if said.truth == StatedTruth.WITHDRAWN else f"/teaching?last={quote(said.event, safe='')}"

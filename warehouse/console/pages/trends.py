@@ -14,9 +14,9 @@ from sqlalchemy import Connection, DateTime, Select, Text, select, type_coerce
 from kardus.support.time_zone import TimeZone
 from warehouse.console.context import Console, Served
 from warehouse.console.pages.access import ViewerVisit
-from warehouse.console.pages.coverage_history import coverage_of, covered_by
+from warehouse.console.pages.agent_presence import agent_presence
+from warehouse.console.pages.coverage_history import coverage_by_day, covered_by
 from warehouse.console.pages.coverage_now import Covered
-from warehouse.console.pages.hearing import hearing_of
 from warehouse.console.pages.languages import N_
 from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.products import Products
@@ -77,9 +77,9 @@ def show_trends(
     _ = translator(request)
     found, covered = read_trends(console, request.app.state.page, days, Only(aisle, family))
     with console.reading() as connection:
-        hearing = hearing_of(connection)
+        presence = agent_presence(connection)
     words: dict[str, Any] = {"trends": found, "days": days, "choices": DAYS, "aisle": aisle, "family": family}
-    words |= {"by_aisle": _least(covered[0]), "by_family": _least(covered[1]), "hearing": hearing}
+    words |= {"by_aisle": _least(covered[0]), "by_family": _least(covered[1]), "presence": presence}
     words |= {
         "cut": [len(one) > MAX_COVERED for one in covered],
         "counts": [(day, count) for day, count, __ in found.days],
@@ -102,7 +102,7 @@ def read_trends(
     with console.reading() as connection:
         found = trends_of(connection, days, now, settings.zone, settings.products, only)
         if not (only.aisle and only.family):  # of an aisle's families nothing is noted
-            found.coverage = coverage_of(connection, found.days[0][0], days, aisle=only.aisle, family=only.family)
+            found.coverage = coverage_by_day(connection, found.days[0][0], days, aisle=only.aisle, family=only.family)
         covered = covered_by(connection, now, settings.products)
     return found, covered
 

@@ -18,11 +18,11 @@ from warehouse.console.auditing import insert_entries
 from warehouse.console.changes import newest
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.pages.access import FormFields, OperatorVisit, ViewerVisit
-from warehouse.console.pages.hearing import hearing_of
+from warehouse.console.pages.agent_presence import agent_presence
 from warehouse.console.pages.languages import N_
+from warehouse.console.pages.list_parts import PartNumber, part_of, written
 from warehouse.console.pages.live_lists import AskedList, ListKind, ListRights
 from warehouse.console.pages.menu_entry import MenuEntry
-from warehouse.console.pages.parting import PartNumber, part_of, written
 from warehouse.console.pages.predecessors import predecessors
 from warehouse.console.pages.racks import tile_words
 from warehouse.console.pages.rendering import HEADERS, fragment, page, translator
@@ -80,8 +80,8 @@ def work_words(connection: Connection, settings: PageSettings, asked: AskedList)
         "total": len(tasks),
         "mine": "true" if asked.of else "",
         "me": "",
-        "hearing": hearing_of(connection),
-        "words_of": lambda tile: tile_words(tile, settings),
+        "presence": agent_presence(connection),
+        "words_of_tile": lambda tile: tile_words(tile, settings),
     }
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from tests.publishers import Publisher
 from tests.warehouse.connectors.deliver.making import NAME, queue_of, settle, told_of
-from tests.warehouse.connectors.deliver.test_singling_out import Breaking
+from tests.warehouse.connectors.deliver.test_event_isolation import Breaking
 from tests.warehouse.receiving.making import write
 from warehouse.connectors.deliver.upkeep import refused_events, try_again
 from warehouse.connectors.deliver.worker import TargetWorker

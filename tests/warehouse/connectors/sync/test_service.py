@@ -19,12 +19,12 @@ from tests.faults.load import wait_until
 from tests.patience import PATIENCE_S, within
 from tests.publishers import SITE
 from tests.warehouse.connectors.sync.wms import HTTP, SQL, Stock, write_database
+from warehouse.connectors.sync.answer_clock import AnswerClock
 from warehouse.connectors.sync.health import report
 from warehouse.connectors.sync.memory import SyncMemory
 from warehouse.connectors.sync.service import Sync
 from warehouse.connectors.sync.settings import SyncSettings, make_source, read_settings
 from warehouse.connectors.sync.source import SourceError
-from warehouse.connectors.sync.waiting import AnswerClock
 from warehouse.stock.read_back import ReadBack, RetainedStock, read_by_name, read_expected, read_listed
 
 STOCK: Stock = {f"A-{n}": ("Tea", 1) for n in range(8)}
@@ -177,7 +177,7 @@ def test_an_answer_that_is_late_is_a_problem_while_it_is_waited_for(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real database whose tables somebody holds: it fails after limit_s alone, which may be an hour."""
-    monkeypatch.setattr("warehouse.connectors.sync.waiting.LATE_S", 0.3)
+    monkeypatch.setattr("warehouse.connectors.sync.answer_clock.LATE_S", 0.3)
     write_database(tmp_path / "wms.sqlite", STOCK)
     sync = _sync(tmp_path, mosquitto)
     sync.round()
@@ -195,7 +195,7 @@ def test_an_answer_that_is_late_is_a_problem_while_it_is_waited_for(
 
 def test_an_answer_is_late_by_what_the_longest_one_took(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 1000.0
-    monkeypatch.setattr("warehouse.connectors.sync.waiting.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("warehouse.connectors.sync.answer_clock.time.monotonic", lambda: now_s)
     clock = AnswerClock()
     for took_s, late_s in ((0, 60), (240, 60), (10, 720)):
         with suppress(SourceError), clock.running():

@@ -1,4 +1,4 @@
-"""Comments that the server has written itself, as what somebody said of a picture: in the language of who reads."""
+"""Comments that the server itself writes on an alert when a picture is labelled: in the language of who reads."""
 
 import re
 

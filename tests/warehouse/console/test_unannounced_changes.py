@@ -12,7 +12,7 @@ from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
 from warehouse.console.pages.places import RACK_PATTERN
-from warehouse.console.pages.silence import RackSilence, Silence
+from warehouse.console.pages.unannounced_changes import UnannouncedChanges, UnannouncedRackChanges
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
@@ -22,15 +22,15 @@ RACKS = ("A-01", "B-01", "C-01")
 class Looks:
     """One after the other, a second apart."""
 
-    def __init__(self, database: Database, silence: Silence) -> None:
-        self.database, self.silence = database, silence
+    def __init__(self, database: Database, unannounced: UnannouncedChanges) -> None:
+        self.database, self.unannounced = database, unannounced
         self._now = datetime.now(UTC)
 
-    def next(self) -> dict[str, RackSilence]:
+    def next(self) -> dict[str, UnannouncedRackChanges]:
         """By rack."""
         self._now += timedelta(seconds=1)
         with self.database.reading() as connection:
-            return {rack: self.silence.changed(connection, self._now, rack, RACK_PATTERN) for rack in RACKS}
+            return {rack: self.unannounced.changed(connection, self._now, rack, RACK_PATTERN) for rack in RACKS}
 
     def others(self) -> list[str]:
         """The racks that have gained or lost locations."""
@@ -58,7 +58,7 @@ def read_codes(database: Database) -> Iterator[list[str]]:
 def test_codes_are_read_only_where_a_location_was_added_or_cleared(database: Database) -> None:
     box = Publisher()
     write(database, box.online(), box.state("A-01-1-1"), box.state("B-01-1-1"))
-    looks = Looks(database, Silence())
+    looks = Looks(database, UnannouncedChanges())
     with read_codes(database) as codes:
         assert looks.others() == []
         assert len(codes) == 1
@@ -75,7 +75,7 @@ def test_codes_are_read_only_where_a_location_was_added_or_cleared(database: Dat
 def test_one_that_is_added_for_one_that_is_cleared_is_told(database: Database) -> None:
     box = Publisher()
     write(database, box.online(), box.state("A-01-1-1"), box.state("B-01-1-1"))
-    looks = Looks(database, Silence())
+    looks = Looks(database, UnannouncedChanges())
     assert looks.others() == []
     write(database, (box.state("B-01-1-1")[0], b""), box.state("C-01-1-1"))
     assert looks.others() == ["B-01", "C-01"]
@@ -83,11 +83,11 @@ def test_one_that_is_added_for_one_that_is_cleared_is_told(database: Database) -
 
 @pytest.mark.parametrize("page", ["/rack?name=A-01", "/location?code=A-01-1-1"])
 def test_what_changes_between_the_first_page_and_the_first_look_is_told(database: Database, page: str) -> None:
-    box, silence = Publisher(), Silence()
+    box, unannounced = Publisher(), UnannouncedChanges()
     write(database, box.online(), box.state("A-01-1-1"))
-    browser = Browser(console_over(database), Role.VIEWER, silence=silence)
+    browser = Browser(console_over(database), Role.VIEWER, unannounced=unannounced)
     assert browser.get(page).status_code == 200
     write(database, box.state("A-01-1-2"), box.offline())
     assert browser.get(page).status_code == 200, "another page takes nothing away from the first"
-    found = Looks(database, silence).next()
-    assert found["A-01"] == RackSilence(offline=("box",), has_others=True)
+    found = Looks(database, unannounced).next()
+    assert found["A-01"] == UnannouncedRackChanges(offline=("box",), has_others=True)

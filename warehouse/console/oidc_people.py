@@ -1,4 +1,4 @@
-"""People who come in by a sign-in provider: it says who they are and what they may do, each time that they come.
+"""People who sign in by an OpenID provider: it says who they are and what they may do, each time that they come.
 
 They are known by the provider's own name for them (issuer and subject), never by the name that people read: that may be
 given to somebody else, and may be the name of somebody who comes in by a password.

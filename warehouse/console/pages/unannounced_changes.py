@@ -1,8 +1,9 @@
-"""Locations whose agent has said nothing for too long, and those that can be seen again: no event tells of them.
+"""Changes of a rack that no event tells of: they are found by reading the database at intervals.
 
-Nor of a rack's agents that go offline, while what they saw last is still shown; nor where on a rack a location that it
-didn't have belongs. Looked for once for all who look at a rack: rows whose time is over are found by an index, only
-the locations and agents that have changed are read, and the codes of all locations only where one was added or cleared.
+A location's agent says nothing for too long, or is heard again; an agent goes offline, while what it saw last is still
+shown; a rack gains or loses locations. Read once for all who look at a rack: rows whose time is over are found by an
+index, only the locations and agents that have changed are read, and the codes of all locations only where one was added
+or cleared.
 """
 
 import re
@@ -15,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, sel
 
 from kardus.contract.verdicts import Verdict
 from warehouse.console.locations import when_void
-from warehouse.console.pages.hearing import offline_agents
+from warehouse.console.pages.agent_presence import offline_agents
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.tiles import Tile, tiles_of
 from warehouse.store.tables import changes, latest
@@ -29,8 +30,8 @@ _MARK = select(
 
 
 @dataclass(frozen=True)
-class RackSilence:
-    """What is otherwise on a rack since the look before, that no event tells of."""
+class UnannouncedRackChanges:
+    """What has changed on one rack since the reading before, that no event tells of."""
 
     tiles: tuple[Tile, ...] = ()
     """Those that fell silent, or were heard again."""
@@ -40,11 +41,11 @@ class RackSilence:
     """Whether it has gained or lost locations."""
 
 
-_NOTHING = RackSilence()
+_NOTHING = UnannouncedRackChanges()
 
 
-class Silence:
-    """Of one site. For any thread."""
+class UnannouncedChanges:
+    """Finds the changes of one site's racks that no event tells of. For any thread."""
 
     def __init__(self) -> None:
         """Nothing is known yet."""
@@ -54,15 +55,17 @@ class Silence:
         self._codes: frozenset[str] | None = None
         self._mark: tuple[int, int | None] | None = None
         self._at: datetime | None = None
-        self._racks: dict[str, RackSilence] = {}
+        self._racks: dict[str, UnannouncedRackChanges] = {}
 
     def begin(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> None:
-        """Know what is so now, as the first page shows it: what changes before the first look is told then."""
+        """Know what is so now, as the first page shows it: what changes before the first reading is told then."""
         with self._lock:
             if self._at is None:
                 self._refresh(connection, now, pattern)
 
-    def changed(self, connection: Connection, now: datetime, rack: str, pattern: re.Pattern[str]) -> RackSilence:
+    def changed(
+        self, connection: Connection, now: datetime, rack: str, pattern: re.Pattern[str]
+    ) -> UnannouncedRackChanges:
         """What has changed on a rack since the look before; read once for one `now`."""
         with self._lock:
             if self._at != now:
@@ -74,7 +77,7 @@ class Silence:
         offline = self._changed_agents(connection, pattern)
         others = self._changed_racks(connection, pattern)
         self._racks = {
-            one: RackSilence(tuple(tiles.get(one, ())), offline.get(one), one in others)
+            one: UnannouncedRackChanges(tuple(tiles.get(one, ())), offline.get(one), one in others)
             for one in {*tiles, *offline, *others}
         }
         self._at = now

@@ -1,4 +1,4 @@
-"""Whether a WMS keeps `sync` waiting for its answer longer than it should: what hangs fails only after its limit."""
+"""Measures how long a WMS takes to answer `sync`: an answer that is late is told before its limit ends it."""
 
 import contextlib
 import time
@@ -11,7 +11,7 @@ TIMES_LONGEST = 3
 
 
 class AnswerClock:
-    """Used by the thread that asks; whoever watches it may ask how it goes."""
+    """Measures the answers of one WMS. The thread that asks it runs this; others may ask for the problem."""
 
     def __init__(self) -> None:
         """Nothing is asked yet."""

@@ -1,4 +1,4 @@
-"""Long lists in parts, so that no page is larger than a phone on a bad network takes well.
+"""Divides long lists into parts, so that no page is larger than a phone on a bad network takes well.
 
 Parts are filled by about how many bytes each entry comes to, and not by number: a task with comments, or an agent with
 eight cameras in trouble, is many times as long as another.

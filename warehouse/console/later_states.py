@@ -1,4 +1,4 @@
-"""Events that come after what their agent has said later of the same location: sent late, or again.
+"""What agents have said of a location after an event that comes late, or again.
 
 By epoch, sequence and repeat, as the contract has it (docs/messages.md), whatever the order of storing. A location's
 state is retained, so that it is there before what was kept for an agent's return.

@@ -1,4 +1,4 @@
-"""Where somebody came from to say that a verdict is wrong, and the way back to there: no other page is led to."""
+"""Links back to the page from which somebody came to say that a verdict is wrong; no other address is linked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 
 from kardus.support.whole_numbers import whole_number
 from warehouse.console.context import Console
-from warehouse.console.pages.parting import MAX_PART, PartNumber
+from warehouse.console.pages.list_parts import MAX_PART, PartNumber
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.rack_parts import rack_part
 from warehouse.console.pages.settings import PageSettings
@@ -20,8 +20,8 @@ PAGES = ("rack", "location", "work", "mine")
 
 
 @dataclass(frozen=True)
-class WayBack:
-    """A page, and what of it was shown."""
+class ReturnLink:
+    """The page to return to, and what of it was shown."""
 
     page: str = ""
     """`rack`, `location`, `work` or `mine`; empty: none is named."""
@@ -61,8 +61,8 @@ def _asked(
     back: Annotated[str, Query(max_length=20)] = "",
     part: PartNumber = 1,
     before: Annotated[int, Query(ge=0, le=MAX_NUMBER)] = 0,
-) -> WayBack:
-    return WayBack(back if back in PAGES else "", part, before)
+) -> ReturnLink:
+    return ReturnLink(back if back in PAGES else "", part, before)
 
 
-WayAsked = Annotated[WayBack, Depends(_asked)]
+AskedReturnLink = Annotated[ReturnLink, Depends(_asked)]

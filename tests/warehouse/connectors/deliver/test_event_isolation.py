@@ -15,7 +15,7 @@ from tests.warehouse.connectors.deliver.rigs import WebhookRig
 from tests.warehouse.connectors.deliver.served import Answer, Asked
 from tests.warehouse.receiving.making import write
 from warehouse.connectors.deliver import worker as working
-from warehouse.connectors.deliver.singling_out import SUSPECT_AFTER, told_singly
+from warehouse.connectors.deliver.event_isolation import SUSPECT_AFTER, send_singly
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetBusyError, TargetError
 from warehouse.connectors.deliver.upkeep import refused_events, try_again
 from warehouse.connectors.deliver.worker import TargetWorker
@@ -136,7 +136,7 @@ def test_a_target_that_wants_to_be_left_alone_is_asked_no_more_of_the_same_porti
     write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
     queue = queue_of(file_database)
     with pytest.raises(TargetError):
-        told_singly(target, queue.fresh(3), threading.Event())
+        send_singly(target, queue.fresh(3), threading.Event())
     assert target.attempts == 1
 
 
@@ -144,13 +144,13 @@ def test_a_failure_while_it_is_stopped_says_nothing_of_the_event(file_database: 
     box, target, stopping = Publisher(), Breaking(1, "A-1"), threading.Event()
     write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(2)))
     found = queue_of(file_database).fresh(2)
-    assert list(told_singly(target, found, stopping).refused) == [2]
+    assert list(send_singly(target, found, stopping).refused) == [2]
     stopping.set()
-    told = told_singly(target, found, stopping)
+    told = send_singly(target, found, stopping)
     assert (told.are_told(found), told.refused) == (found[:1], {})
     assert told.ended
     with pytest.raises(TargetError):
-        told_singly(target, found[1:], stopping)
+        send_singly(target, found[1:], stopping)
 
 
 def test_a_target_that_is_at_it_still_is_told_nothing_else(file_database: Database) -> None:
@@ -225,4 +225,4 @@ def test_what_failed_before_a_target_wanted_to_be_left_alone_says_nothing_where_
     box, target = Publisher(), _Limited(1, "A-0")
     write(file_database, *(told_of(box, f"A-{n}", "Milk") for n in range(3)))
     with pytest.raises(TargetError, match="not so fast"):
-        told_singly(target, queue_of(file_database).fresh(3), threading.Event())
+        send_singly(target, queue_of(file_database).fresh(3), threading.Event())

@@ -1,4 +1,4 @@
-"""Ends what SQLite is at when the process is asked to end.
+"""Interrupts the statement that SQLite runs when the process is asked to end.
 
 Signals wait for Python, and a statement of SQLite runs none: an index over millions of events takes minutes, in which
 nobody heard of a SIGTERM until the service manager killed the process.
@@ -16,16 +16,16 @@ from kardus.support.errors import KardusError
 from warehouse.store.database import StoreError
 
 STEPS = 100_000
-"""Of SQLite's virtual machine between two looks: some milliseconds."""
+"""Of SQLite's virtual machine between two checks: some milliseconds."""
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class BrokenOffError(KardusError):
+class TransactionInterruptedError(KardusError):
     """The process was asked to end; nothing of the transaction stays."""
 
 
 @contextlib.contextmanager
-def broken_off_when(is_ending: Callable[[], bool], database: sqlite3.Connection) -> Iterator[None]:
+def interrupted_when(is_ending: Callable[[], bool], database: sqlite3.Connection) -> Iterator[None]:
     """Inside, a statement ends with sqlite3.OperationalError once `is_ending`, which is asked in its thread."""
     database.set_progress_handler(is_ending, STEPS)
     try:
@@ -35,10 +35,10 @@ def broken_off_when(is_ending: Callable[[], bool], database: sqlite3.Connection)
 
 
 @contextlib.contextmanager
-def broken_off_by_signals(database: sqlite3.Connection, what: str) -> Iterator[None]:
+def interrupted_by_signals(database: sqlite3.Connection, what: str) -> Iterator[None]:
     """Inside, a signal that asks the process to end is heeded at once, as its handler says.
 
-    There is one transaction, which changes rows: a signal that comes when it is over breaks nothing off. Only the main
+    There is one transaction, which changes rows: a signal that comes when it is over interrupts nothing. Only the main
     thread hears of signals: in any other nothing is changed.
 
     Raises:
@@ -48,27 +48,29 @@ def broken_off_by_signals(database: sqlite3.Connection, what: str) -> Iterator[N
         yield
         return
     come: list[int] = []
-    broken_off: list[int] = []
+    interrupted: list[int] = []
     before = database.total_changes
 
-    def break_off(number: int, _: FrameType | None) -> None:
+    def interrupt(number: int, _: FrameType | None) -> None:
         come.append(number)
         is_over = not database.in_transaction and database.total_changes != before
-        if len(come) == 1 and not is_over:  # another one would break off what is tidied up
-            broken_off.append(number)
-            raise BrokenOffError(what)
+        if len(come) == 1 and not is_over:  # another one would interrupt what is tidied up
+            interrupted.append(number)
+            raise TransactionInterruptedError(what)
 
     former: dict[int, Any] = {number: signal.getsignal(number) for number in _ENDING}
     taken = {number: handler for number, handler in former.items() if handler not in (None, signal.SIG_IGN)}
     try:
         for number in taken:
-            signal.signal(number, break_off)
-        with broken_off_when(lambda: bool(broken_off), database):
+            signal.signal(number, interrupt)
+        with interrupted_when(lambda: bool(interrupted), database):
             yield
-    except (StoreError, sqlite3.Error, BrokenOffError) as error:
-        if not broken_off:
+    except (StoreError, sqlite3.Error, TransactionInterruptedError) as error:
+        if not interrupted:
             raise
-        raise BrokenOffError(f"{what} was broken off: nothing is changed, and the next start begins anew") from error
+        raise TransactionInterruptedError(
+            f"{what} was broken off: nothing is changed, and the next start begins anew"
+        ) from error
     finally:
         for number, handler in taken.items():
             signal.signal(number, handler)

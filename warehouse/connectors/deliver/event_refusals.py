@@ -1,4 +1,4 @@
-"""How a target that takes one event at a time says that it refuses this one."""
+"""Refusals of single events, for a target that takes one event at a time."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,8 +14,8 @@ class EventRefusedError(Exception):
         super().__init__(one_line(text))
 
 
-def each(events: Sequence[Outgoing], tell: Callable[[Outgoing], None]) -> Refusals:
-    """Tell of one after another; why some weren't taken."""
+def send_each(events: Sequence[Outgoing], tell: Callable[[Outgoing], None]) -> Refusals:
+    """Send one event after another; why some weren't taken."""
     refused = {}
     for one in events:
         try:

@@ -1,4 +1,4 @@
-"""Somebody says what a look at a location shows. Nothing that was said is changed: the last word on an event counts."""
+"""Stores what people say that an event's picture shows. Nothing is changed: the last statement on an event counts."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +15,7 @@ from warehouse.store.tables import events, labels, present
 
 
 @dataclass(frozen=True)
-class Statement:
+class LabelStatement:
     """What somebody says of an event's picture."""
 
     event: str
@@ -34,7 +34,7 @@ class NoSuchEventError(UsageError):
     """There is no such event, or it was deleted."""
 
 
-def add_label(connection: Connection, said: Statement) -> tuple[Row[Any], bool]:
+def add_label(connection: Connection, said: LabelStatement) -> tuple[Row[Any], bool]:
     """Store what somebody says, in the caller's transaction; the row, and whether it is new.
 
     Raises:
@@ -82,7 +82,7 @@ def verdict_of(truth: StatedTruth, sku: str, expected: str | None) -> Verdict | 
     return Verdict.MATCH if sku == expected else Verdict.MISMATCH
 
 
-def _key(said: Statement) -> tuple[str, ...]:
+def _key(said: LabelStatement) -> tuple[str, ...]:
     return said.event, said.truth.value, said.sku, said.name, said.note
 
 

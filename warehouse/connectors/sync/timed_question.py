@@ -1,4 +1,4 @@
-"""A question that is over in time, whatever the other side does.
+"""A question to a database or a folder that ends in time, whatever the other side does.
 
 Most databases' drivers have no limit of their own, and a folder on a server that is away answers when that is back.
 """

@@ -11,7 +11,7 @@ from tests.publishers import Publisher
 from tests.warehouse.receiving.making import retention_of, write
 from warehouse.console.auditing import AuditRow, insert_entries
 from warehouse.store.database import Database
-from warehouse.store.reckoned import PACE, ReckonedTime
+from warehouse.store.plausible_time import PACE, PlausibleTime
 from warehouse.store.retention import Keep
 from warehouse.store.tables import audit, dead_letters, events, pictures, present
 
@@ -81,7 +81,7 @@ def test_a_clock_that_is_kept_right_is_believed(file_database: Database) -> None
 
 def test_a_clock_that_is_set_right_again_goes_on(file_database: Database, caplog: pytest.LogCaptureFixture) -> None:
     clock = _clock(file_database, timedelta())
-    began, time = clock.now(), ReckonedTime(file_database, clock)
+    began, time = clock.now(), PlausibleTime(file_database, clock)
     clock.set(began + YEARS, 3600)
     assert time.now() == began + timedelta(hours=PACE)
     clock.set(began + timedelta(hours=1.5), 5400)
@@ -93,9 +93,9 @@ def test_a_clock_that_is_set_right_again_goes_on(file_database: Database, caplog
 
 def test_a_long_pause_is_caught_up_with(file_database: Database) -> None:
     clock = _clock(file_database, timedelta())
-    ReckonedTime(file_database, clock).note()
+    PlausibleTime(file_database, clock).note()
     clock.set(clock.now() + timedelta(days=10), 0)
-    after, began = ReckonedTime(file_database, clock), clock.now()
+    after, began = PlausibleTime(file_database, clock), clock.now()
     days = [after.now() - began]
     for day in range(1, 12):
         clock.set(began + timedelta(days=day), day * DAY_S)

@@ -1,4 +1,4 @@
-"""Names come in one spelling: who asks for `Café` in NFD, as a Mac writes it, means the one that is stored in NFC."""
+"""Brings addresses into NFC: who asks for `Café` in NFD, as a Mac writes it, means the one that is stored in NFC."""
 
 from urllib.parse import quote_plus, unquote_plus
 
@@ -7,15 +7,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kardus.support.spelling import composed
 
 
-class OneSpelling:
+class UnicodeNormalisation:
     """Composes the path and the query of every request before anything reads them (ASGI middleware)."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """`app` is whoever reads them."""
+        """`app` takes the normalised requests."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Normalise one request, and pass it on."""
         if scope["type"] == "http":
             scope["path"] = composed(scope["path"])
             scope["query_string"] = composed_query(scope["query_string"])

@@ -1,4 +1,4 @@
-"""Paths in a file of settings begin at the file's own folder, wherever the command that reads it is started."""
+"""Resolves relative paths in a file of settings: below the file's folder, wherever the command is started."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class NamesFile:
     """Gives the text as it is when what it names begins at a folder."""
 
 
-def placed(settings: Settings, file: Path) -> Settings:
+def with_paths_below_file(settings: Settings, file: Path) -> Settings:
     """The settings that were read from `file`, with every relative path below its folder.
 
     What comes through a pipe has no folder: its paths begin where the command was started.

@@ -1,4 +1,4 @@
-"""Whether anybody speaks: a list that is empty since no camera has looked isn't one of a warehouse in order."""
+"""Which agents are there: a list that is empty since no camera has looked isn't one of a warehouse in order."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from warehouse.store.tables import latest
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """What is known of the agents."""
+class AgentPresence:
+    """How many agents there are, how many of them are offline, and whether they have said anything."""
 
     agents: int
     """How many have ever said that they are there."""
@@ -25,11 +25,11 @@ class Hearing:
         return not self.has_states
 
 
-def hearing_of(connection: Connection) -> Hearing:
-    """By what agents have retained."""
+def agent_presence(connection: Connection) -> AgentPresence:
+    """The presence of all agents, by what they have retained."""
     words = _statuses(connection)
     state = connection.execute(select(latest.c.agent).where(latest.c.kind == "state").limit(1)).first()
-    return Hearing(len(words), sum(word != "online" for word in words.values()), state is not None)
+    return AgentPresence(len(words), sum(word != "online" for word in words.values()), state is not None)
 
 
 def offline_agents(connection: Connection) -> frozenset[str]:

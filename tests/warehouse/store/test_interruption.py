@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from warehouse.store.breaking_off import BrokenOffError, broken_off_by_signals
+from warehouse.store.interruption import TransactionInterruptedError, interrupted_by_signals
 from warehouse.store.opening import open_database
 from warehouse.store.sqlite import SqliteDatabase
 
@@ -34,12 +34,12 @@ def test_a_signal_breaks_off_what_is_not_committed_and_nothing_else(heard: list[
         database.execute("CREATE TABLE t (a)")
         told = ""
         try:
-            with broken_off_by_signals(database, "the change"):
+            with interrupted_by_signals(database, "the change"):
                 for number, statement in enumerate(statements):
                     if number == moment:
                         _end()
                     database.execute(statement)
-        except BrokenOffError as error:
+        except TransactionInterruptedError as error:
             told = str(error)
         if database.in_transaction:
             database.execute("ROLLBACK")
@@ -59,7 +59,7 @@ def test_what_fails_behind_the_commit_is_told_in_its_own_words(heard: list[int])
 
 
 def _change_and_fail(database: sqlite3.Connection) -> None:
-    with broken_off_by_signals(database, "the change"):
+    with interrupted_by_signals(database, "the change"):
         database.executescript("BEGIN; CREATE TABLE t (a); INSERT INTO t VALUES (1); COMMIT")
         _end()
         database.execute("SELECT * FROM gone")

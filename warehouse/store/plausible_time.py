@@ -1,4 +1,4 @@
-"""The time by which something is old: a clock that goes ahead by years at once is no reason to delete everything.
+"""A plausible time of day for deciding what is old: a clock that goes ahead by years at once deletes nothing.
 
 Where the kernel says that the clock is kept right, it is believed. Any other is believed as far as it goes on from what
 was noted before, and catches up slowly: whoever sees it in the log has time to set it right.
@@ -23,8 +23,8 @@ _KEY = "reckoned"
 log = logging.getLogger("kardus.retention")
 
 
-class ReckonedTime:
-    """Goes on from what the database has of earlier runs. Made before anything new is stored."""
+class PlausibleTime:
+    """A clock that goes on from what the database has of earlier runs. Made before anything new is stored."""
 
     def __init__(self, database: Database, clock: Clock = SYSTEM_CLOCK) -> None:
         """Read it.

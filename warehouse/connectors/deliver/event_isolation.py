@@ -1,7 +1,7 @@
-"""Which of several events a target fails by, where it may be one that no attempt gets through.
+"""Isolates the event by which a target fails, by sending some events one at a time.
 
 A server that breaks down over one event (500, no answer) looks like one that is away. So when it has failed a few
-times, some events of different locations are told one at a time: what fails where another one is taken is that event's
+times, some events of different locations are sent one at a time: what fails where another one is taken is that event's
 fault.
 """
 
@@ -29,7 +29,7 @@ def may_be_an_events_fault(error: TargetError) -> bool:
 
 
 @dataclass(frozen=True)
-class SinglyTold:
+class IsolationResult:
     """What became of some events, as far as it is known."""
 
     told: tuple[Outgoing, ...]
@@ -49,8 +49,8 @@ class SinglyTold:
         return {one.number: self.refused[one.number] for one in events if one.number in self.refused}
 
 
-def told_singly(target: DeliveryTarget, events: Sequence[Outgoing], stopping: threading.Event) -> SinglyTold:
-    """Tell one after another, until it takes nothing more. Once `stopping` is set, a failure says nothing.
+def send_singly(target: DeliveryTarget, events: Sequence[Outgoing], stopping: threading.Event) -> IsolationResult:
+    """Send one after another, until it takes nothing more. Once `stopping` is set, a failure says nothing.
 
     Raises:
         TargetError: it answers for none of them.
@@ -64,9 +64,9 @@ def told_singly(target: DeliveryTarget, events: Sequence[Outgoing], stopping: th
             if stopping.is_set() or not may_be_an_events_fault(error):
                 if len(failures) == place:
                     raise  # that the ones before failed may be the target's fault as well
-                return SinglyTold(tuple(events[:place]), refused, error)
+                return IsolationResult(tuple(events[:place]), refused, error)
             failures.append(error)
             refused[one.number] = str(error)
     if failures and len(failures) == len(events):
         raise failures[-1]
-    return SinglyTold(tuple(events), refused)
+    return IsolationResult(tuple(events), refused)
