@@ -17,7 +17,12 @@ from kardus.contract.topics import Id, LocationCode, Topics
 from kardus.contract.verdicts import Verdict
 
 
-def _in_utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
+    """A moment in UTC.
+
+    Raises:
+        ValueError: it lies outside the calendar there.
+    """
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:  # the first and last day of the calendar have no UTC in every zone
@@ -43,7 +48,7 @@ class _ParsedInUtc:
     def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler, /) -> CoreSchema:
         own = handler(source)
         written = core_schema.no_info_before_validator_function(_require_written_out, own)
-        parsed = core_schema.no_info_after_validator_function(_in_utc, written)
+        parsed = core_schema.no_info_after_validator_function(in_utc, written)
         return core_schema.json_or_python_schema(json_schema=parsed, python_schema=own)
 
 

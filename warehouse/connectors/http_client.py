@@ -18,6 +18,8 @@ from warehouse.connectors.secret import secret
 
 TIMEOUT_S = 60.0
 """For the whole of one answer."""
+STOP_GRACE_S = 2.0
+"""An exchange that is under way when its target is stopped may still end within so long."""
 READ_S = 20.0
 """For one reading of it, and for a connection."""
 _REDIRECTED = 300

@@ -8,7 +8,7 @@ import httpx2
 from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.errors import ConnectorError
-from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.http_client import STOP_GRACE_S, HttpClient, plain_client
 from warehouse.connectors.record_fields import are_records
 from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.web_address import WebAddress
@@ -52,7 +52,7 @@ class TrytonRpc:
         """
         self._login, self._error = login, error
         self._password = secret(f"{key}.password_file", login.password_file)
-        self._client = HttpClient(plain_client(login.ca_file), error, grace_s=2.0)
+        self._client = HttpClient(plain_client(login.ca_file), error, grace_s=STOP_GRACE_S)
         self._authorization = ""
         self._calls = 0
         self.user = 0

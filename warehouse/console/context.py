@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -16,6 +15,7 @@ from pydantic import AfterValidator, AwareDatetime
 from pydantic_core import to_json
 from sqlalchemy import Connection
 
+from kardus.contract.messages import in_utc
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.auditing import AuditLog, AuditRow
 from warehouse.console.cursors import MAX_LENGTH
@@ -100,14 +100,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_ITEMS, description="How many items at 
 Cursor = Annotated[str | None, Query(max_length=MAX_LENGTH, description="`next` of the part before.")]
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("lies outside the calendar in UTC") from error
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 
 
 def require(scope: Scope) -> Callable[..., Awaitable[Principal]]:

@@ -14,13 +14,12 @@ from warehouse.console.context import Console, Cursor, Limit, Reader, Served, js
 from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.records import LocationPage, StatePage
 from warehouse.console.shown import ShownRow, state_item
-from warehouse.store.tables import latest
+from warehouse.store.tables import latest, latest_verdict
 
 router = APIRouter()
 _DOUBTS = frozenset({Verdict.STALE, Verdict.UNCERTAIN, Verdict.OBSTRUCTED, Verdict.UNMANAGED})
-_verdict: ColumnElement[str] = literal_column("latest.verdict")
 _void_at: ColumnElement[float] = literal_column("latest.void_at")
-"""Columns that the database makes of the message: the verdict, and until when it holds, in Julian days."""
+"""Until when the verdict holds, in Julian days: a column that the database makes of the message."""
 _UNIX_EPOCH_JD = 2440587.5
 _COLUMNS = select(latest.c.agent, latest.c.subject, latest.c.received, latest.c.payload)
 
@@ -118,8 +117,8 @@ def _says(verdict: Verdict, now: datetime) -> ColumnElement[bool]:
     """What a state says at a moment: a dead agent's are stale."""
     void = when_void(now)
     if verdict == Verdict.STALE:
-        return or_(*(and_(latest.c.kind == "state", one) for one in (_verdict == verdict.value, *void)))
-    return and_(_verdict == verdict.value, or_(_void_at.is_(None), ~or_(*void)))
+        return or_(*(and_(latest.c.kind == "state", one) for one in (latest_verdict == verdict.value, *void)))
+    return and_(latest_verdict == verdict.value, or_(_void_at.is_(None), ~or_(*void)))
 
 
 def _items(connection: Connection, codes: Sequence[str], now: datetime) -> list[ShownRow]:

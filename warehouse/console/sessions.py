@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import delete, insert, select, update
 
 from warehouse.console.people import Person, name_key, person_of
-from warehouse.console.tokens import Principal
+from warehouse.console.tokens import Principal, secret_digest
 from warehouse.store.database import Database
 from warehouse.store.tables import present, sessions, signin_failures, users
 
@@ -57,9 +57,9 @@ def begin_session(database: Database, person: Person, former: str = "") -> str:
     """
     secret, now = secrets.token_urlsafe(32), present()
     with database.noting() as connection:
-        connection.execute(delete(sessions).where(sessions.c.digest == _digest(former)))
+        connection.execute(delete(sessions).where(sessions.c.digest == secret_digest(former)))
         connection.execute(delete(sessions).where(sessions.c.seen < now - IDLE))
-        connection.execute(insert(sessions).values(digest=_digest(secret), user_id=person.id, made=now, seen=now))
+        connection.execute(insert(sessions).values(digest=secret_digest(secret), user_id=person.id, made=now, seen=now))
     return secret
 
 
@@ -70,7 +70,7 @@ def end_session(database: Database, secret: str) -> None:
         StoreError: the database doesn't take it.
     """
     with database.noting() as connection:
-        connection.execute(delete(sessions).where(sessions.c.digest == _digest(secret)))
+        connection.execute(delete(sessions).where(sessions.c.digest == secret_digest(secret)))
 
 
 def visit_of(database: Database, secret: str) -> Visit | None:
@@ -81,7 +81,7 @@ def visit_of(database: Database, secret: str) -> Visit | None:
     """
     if not secret:
         return None
-    now, digest = present(), _digest(secret)
+    now, digest = present(), secret_digest(secret)
     chosen = select(users, sessions.c.made.label("began"), sessions.c.seen).join_from(
         sessions, users, sessions.c.user_id == users.c.id
     )
@@ -155,15 +155,11 @@ class OneTimeLinks:
         """The last part of a new address."""
         secret = secrets.token_urlsafe(32)
         with self._lock:
-            self._good[_digest(secret)] = time.monotonic() + LINK_S
+            self._good[secret_digest(secret)] = time.monotonic() + LINK_S
         return secret
 
     def use(self, secret: str) -> bool:
         """Whether it lets in: the first time, and not too late."""
         with self._lock:
-            until = self._good.pop(_digest(secret), 0.0)
+            until = self._good.pop(secret_digest(secret), 0.0)
         return time.monotonic() < until
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

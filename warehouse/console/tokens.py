@@ -68,7 +68,7 @@ def make_token(database: Database, name: str, scopes: Collection[str], days: flo
     if not name.isprintable() or not name.strip() or len(name) > 100:  # noqa: PLR2004 - as Name in records.py
         raise UsageError("--name: 1 to 100 characters that can be printed: say who will use it")
     id_, secret, now = secrets.token_hex(6), secrets.token_urlsafe(SECRET_BYTES), present()
-    row = {"id": id_, "name": name.strip(), "scopes": " ".join(sorted(set(scopes))), "digest": _digest(secret)}
+    row = {"id": id_, "name": name.strip(), "scopes": " ".join(sorted(set(scopes))), "digest": secret_digest(secret)}
     expires = now + timedelta(days=days) if days is not None else None
     with database.noting() as connection:
         connection.execute(insert(tokens).values(**row, made=now, expires=expires))
@@ -114,7 +114,7 @@ def principal_of(database: Database, text: str) -> Principal | None:
         return None
     with database.reading() as connection:
         row = connection.execute(select(tokens).where(tokens.c.id == found.group(1))).first()
-    if row is None or not hmac.compare_digest(row.digest, _digest(found.group(2))) or not _token(row).is_good:
+    if row is None or not hmac.compare_digest(row.digest, secret_digest(found.group(2))) or not _token(row).is_good:
         return None
     return Principal(row.id, row.name, frozenset(row.scopes.split()))
 
@@ -134,5 +134,6 @@ def _token(row: Row[tuple[object, ...]]) -> ApiToken:
     return ApiToken(row.id, row.name, tuple(row.scopes.split()), row.made, row.expires, row.revoked)
 
 
-def _digest(secret: str) -> str:
+def secret_digest(secret: str) -> str:
+    """What is stored of a secret that is drawn at random: SHA-256 in hexadecimal."""
     return hashlib.sha256(secret.encode()).hexdigest()

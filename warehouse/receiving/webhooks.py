@@ -1,7 +1,7 @@
 """Posts every new alert to an HTTP server: kept in the database until delivered, in order for each location.
 
 New alerts are found among the stored events by their number, so that it doesn't matter which of several receivers
-stored one. Any of them may deliver: an alert being delivered is leased to one receiver for LEASE_S.
+stored one. Any of them may deliver: an alert being delivered is leased to one receiver for ALERT_LEASE_S.
 """
 
 import json
@@ -19,18 +19,16 @@ from kardus.support.exchange import Exchanges, Trace
 from kardus.support.worker import Worker
 from warehouse.signing import signed_headers
 from warehouse.store.database import Database, StoreError, read_meta, write_meta
+from warehouse.store.events import last_event_number
 from warehouse.store.tables import events, webhooks
-from warehouse.store.waits import is_over
+from warehouse.store.waits import LONGEST_PAUSE_S, LONGEST_WAIT_S, is_over
 
 REQUEST_TIMEOUT_S = 10.0
 """For all of it, from the name's resolution to the answer's status."""
 STOP_GRACE_S = 2.0
 """A request that is under way when the receiver is stopped may still be answered for so long."""
-LEASE_S = 60.0
+ALERT_LEASE_S = 60.0
 """Longer than a request may take; the alert of a receiver killed during delivery is sent again after this."""
-MAX_BACKOFF_S = 300.0
-LONGEST_WAIT_S = 3600.0
-"""Longer than any pause or lease."""
 ALERT_POLL_S = 0.5
 EVENTS_PER_ROUND = 500
 _ALERT_TYPE = "kardus.alert.opened"
@@ -87,7 +85,7 @@ class WebhookDelivery(Worker):
         self._failures = 0
         with database.writing() as connection:
             if read_meta(connection, _CURSOR) is None:
-                write_meta(connection, _CURSOR, str(_last_event_number(connection)))
+                write_meta(connection, _CURSOR, str(last_event_number(connection)))
 
     def _run(self) -> None:
         # the machine's proxy settings hold: a webhook may leave the site
@@ -104,12 +102,12 @@ class WebhookDelivery(Worker):
 
     def _pause_s(self) -> float:
         """After failures of the server as a whole: longer each time, with full jitter."""
-        return ALERT_POLL_S + (backoff_s(self._failures, first_s=1, cap_s=MAX_BACKOFF_S) if self._failures else 0)
+        return ALERT_POLL_S + (backoff_s(self._failures, first_s=1, cap_s=LONGEST_PAUSE_S) if self._failures else 0)
 
     def _take_up(self) -> bool:
         """Queue the alerts that are new among the next events; whether there may be more."""
         with self._database.reading() as connection:
-            if _last_event_number(connection) <= _cursor(connection):
+            if last_event_number(connection) <= _cursor(connection):
                 return False
         with self._database.writing() as connection:
             cursor = _cursor(connection)
@@ -134,7 +132,7 @@ class WebhookDelivery(Worker):
             if row is None:
                 return None
             this = update(webhooks).where(webhooks.c.number == row.number)
-            connection.execute(this.values(due=now + LEASE_S, tries=webhooks.c.tries + 1))
+            connection.execute(this.values(due=now + ALERT_LEASE_S, tries=webhooks.c.tries + 1))
         return _PendingAlert(row.number, row.id, row.body, row.tries)
 
     def _deliver(self, client: httpx2.Client, pending: _PendingAlert) -> bool:
@@ -148,7 +146,7 @@ class WebhookDelivery(Worker):
         if self._stopping.is_set():
             self._postpone(pending, 0)
             return False
-        pause_s = ALERT_POLL_S + backoff_s(pending.tries + 1, first_s=1, cap_s=MAX_BACKOFF_S)
+        pause_s = ALERT_POLL_S + backoff_s(pending.tries + 1, first_s=1, cap_s=LONGEST_PAUSE_S)
         log.warning("alert %s isn't taken by the webhook (%s): again in %.0f s", pending.id, problem, pause_s)
         self._failures = 0 if is_refusal else self._failures + 1
         self._postpone(pending, pause_s)
@@ -188,10 +186,6 @@ def _due(now: float) -> Select[tuple[int, str, bytes, int]]:
 
 def _cursor(connection: Connection) -> int:
     return int(read_meta(connection, _CURSOR) or 0)
-
-
-def _last_event_number(connection: Connection) -> int:
-    return int(connection.execute(select(func.coalesce(func.max(events.c.number), 0))).scalar_one())
 
 
 def _is_first(connection: Connection, number: int, alert: str) -> bool:

@@ -12,6 +12,7 @@ from warehouse.store.closing import CLOSING
 from warehouse.store.columns import require_columns
 from warehouse.store.database import LAST_NUMBER, Database, StoreError, read_meta
 from warehouse.store.epochs import STORED
+from warehouse.store.events import last_event_number
 from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of
@@ -89,7 +90,7 @@ def _ranges(connection: Connection) -> list[str]:
 
 def _numbers(connection: Connection) -> list[str]:
     last = int(read_meta(connection, LAST_NUMBER) or 0)
-    largest = int(connection.execute(select(func.coalesce(func.max(events.c.number), 0))).scalar_one())
+    largest = last_event_number(connection)
     return [f"meta: the last number is {last}, and an event has {largest}"] if largest > last else []
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, Text, and_, delete, select
+from sqlalchemy import BigInteger, Connection, Select, Text, and_, delete, func, select
 
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.topics import ROOT, Topics
@@ -259,3 +259,8 @@ def _pictures_of(dialect: str) -> Select[Any]:
 def _picture_letter(picture: PictureMessage, owner: tuple[str, str]) -> DeadLetter:
     reason = f"the picture's event is of agent '{owner[0]}', location '{owner[1]}'"
     return DeadLetter(picture.topic, picture.jpeg, reason, picture.agent)
+
+
+def last_event_number(connection: Connection) -> int:
+    """The highest number of a stored event; 0: none is stored."""
+    return int(connection.execute(select(func.coalesce(func.max(events.c.number), 0))).scalar_one())

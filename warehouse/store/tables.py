@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    literal_column,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -77,6 +78,8 @@ latest = Table(
     Column("received", UtcColumn),
     Column("payload", Text),
 )
+latest_verdict: ColumnElement[str] = literal_column("latest.verdict")
+"""The verdict of a state in `latest`: a column that the database makes of the message."""
 models = Table(
     "models",
     metadata,

@@ -6,6 +6,11 @@ than its longest, so one that seems to be is over.
 
 from sqlalchemy import ColumnElement, or_
 
+LONGEST_PAUSE_S = 300.0
+"""The longest pause between two attempts to deliver."""
+LONGEST_WAIT_S = 3600.0
+"""Longer than any pause, or lease of one alert."""
+
 
 def is_over(until_unix_s: ColumnElement[float], now_unix_s: float, longest_s: float) -> ColumnElement[bool]:
     """Which rows wait no longer: a condition of a query."""

@@ -19,7 +19,7 @@ from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetBusyEr
 from warehouse.connectors.epcis.document import document
 from warehouse.connectors.epcis.events import NotExpressibleError, object_event
 from warehouse.connectors.epcis.mapping import Identifiers, read_identifiers
-from warehouse.connectors.http_client import HttpClient, headers_from, plain_client
+from warehouse.connectors.http_client import STOP_GRACE_S, HttpClient, headers_from, plain_client
 from warehouse.connectors.secret import SecretPath
 from warehouse.connectors.web_address import WebAddress
 
@@ -29,7 +29,6 @@ it is begun anew, and `eventID` tells what is there already."""
 MOST_JOBS = 100
 """So many whose outcome isn't known are kept in mind."""
 POLL_S = 0.2
-GRACE_S = 2.0
 VERSIONS = {"GS1-EPCIS-Version": "2.0.0", "GS1-CBV-Version": "2.0.0", "GS1-Capture-Error-Behaviour": "rollback"}
 
 
@@ -66,7 +65,7 @@ class EpcisTarget:
         self.name = self._url
         self._identifiers: Identifiers = read_identifiers(settings.mapping)
         headers = headers_from(f"{key}.headers_file", settings.headers_file) | VERSIONS
-        self._client = HttpClient(plain_client(settings.ca_file, headers), TargetError, grace_s=GRACE_S)
+        self._client = HttpClient(plain_client(settings.ca_file, headers), TargetError, grace_s=STOP_GRACE_S)
         self._stopping = threading.Event()
         self._begun: dict[tuple[int, ...], CaptureJob] = {}
         """Jobs whose outcome isn't known: of which events, by their numbers."""

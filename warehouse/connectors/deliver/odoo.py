@@ -17,7 +17,7 @@ from warehouse.connectors.deliver.answers import is_refusal
 from warehouse.connectors.deliver.counting import count_of, is_alert_over, is_news, proposal
 from warehouse.connectors.deliver.event_refusals import EventRefusedError, send_each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
-from warehouse.connectors.http_client import HttpClient, header_secret, plain_client
+from warehouse.connectors.http_client import STOP_GRACE_S, HttpClient, header_secret, plain_client
 from warehouse.connectors.odoo import OdooClient, OdooError, OdooServer
 from warehouse.connectors.record_fields import RecordFields
 from warehouse.connectors.secret import SecretPath, secret
@@ -74,7 +74,7 @@ class OdooTarget:
         api: Literal["json-rpc", "json-2"] = "json-2" if settings.version >= _JSON_2_FROM else "json-rpc"
         read = header_secret if api == "json-2" else secret
         password = read(f"{key}.password_file", settings.password_file)
-        self._client = HttpClient(plain_client(settings.ca_file), TargetError, grace_s=2.0)
+        self._client = HttpClient(plain_client(settings.ca_file), TargetError, grace_s=STOP_GRACE_S)
         server = OdooServer(url=settings.url, database=settings.database, user=settings.user, api=api)
         self._odoo = OdooClient(server, password, self._client)
         self._user = 0

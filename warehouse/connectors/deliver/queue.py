@@ -17,18 +17,16 @@ from warehouse.connectors.deliver.holder import has_ended, own_holder
 from warehouse.connectors.deliver.stored_events import UnreadableEvent, read_events, set_aside
 from warehouse.connectors.deliver.target import Outgoing, Refusals
 from warehouse.store.database import Database, StoreError
+from warehouse.store.events import last_event_number
 from warehouse.store.json_texts import without_nul_text
 from warehouse.store.tables import deliveries, events, targets
-from warehouse.store.waits import is_over, waits
+from warehouse.store.waits import LONGEST_PAUSE_S, LONGEST_WAIT_S, is_over, waits
 
-LEASE_S = 180.0
+TARGET_LEASE_S = 180.0
 """A deliverer elsewhere that hasn't renewed for so long, by the clock of whoever waits for it, is taken over from."""
 RENEW_S = 90.0
 CLOCKS_APART_S = 86_400.0
 """Machines' clocks differ by less, also where one has the wrong time zone: what is further off needn't be watched."""
-MAX_BACKOFF_S = 300.0
-LONGEST_WAIT_S = 3600.0
-"""Longer than any pause."""
 WAITS = "waits for an earlier event of its location"
 
 
@@ -85,7 +83,7 @@ class DeliveryQueue:
         """... and has since then, by the monotonic clock."""
         with database.writing() as connection:
             if connection.execute(select(targets.c.name).where(targets.c.name == target)).first() is None:
-                last = 0 if from_beginning else _last_number(connection)
+                last = 0 if from_beginning else last_event_number(connection)
                 connection.execute(targets.insert().values(name=target, done=last, holder="", held_until=0.0))
 
     def hold(self) -> str:
@@ -108,8 +106,8 @@ class DeliveryQueue:
             if holder != own_holder() and self._is_held_by(holder, until_unix_s, now):
                 return holder
             row = targets.c.name == self._target
-            connection.execute(update(targets).where(row).values(holder=own_holder(), held_until=now + LEASE_S))
-        self._held_until_s = now + LEASE_S
+            connection.execute(update(targets).where(row).values(holder=own_holder(), held_until=now + TARGET_LEASE_S))
+        self._held_until_s = now + TARGET_LEASE_S
         return ""
 
     def renew(self) -> None:
@@ -123,9 +121,9 @@ class DeliveryQueue:
             return
         own = and_(targets.c.name == self._target, targets.c.holder == own_holder(), targets.c.held_until > 0)
         with self._database.writing() as connection:
-            renewed = connection.execute(update(targets).where(own).values(held_until=now + LEASE_S)).rowcount
+            renewed = connection.execute(update(targets).where(own).values(held_until=now + TARGET_LEASE_S)).rowcount
         if renewed:
-            self._held_until_s = now + LEASE_S
+            self._held_until_s = now + TARGET_LEASE_S
 
     def release(self) -> None:
         """Let another one deliver to it.
@@ -234,7 +232,7 @@ class DeliveryQueue:
             done = self._done(connection)
             counted = select(d.aside, func.count()).where(d.target == self._target).group_by(d.aside)
             counts = {int(aside): int(number) for aside, number in connection.execute(counted)}
-            return Standing(done, max(0, _last_number(connection) - done), counts.get(0, 0), counts.get(1, 0))
+            return Standing(done, max(0, last_event_number(connection) - done), counts.get(0, 0), counts.get(1, 0))
 
     def _set_aside(self, unreadable: Sequence[UnreadableEvent], done: int = 0) -> None:
         """Note them, and where nothing else was read, that they were looked at."""
@@ -245,7 +243,7 @@ class DeliveryQueue:
                 connection.execute(update(targets).where(targets.c.name == self._target).values(done=done))
 
     def _row(self, one: Outgoing, tries: int, reason: str) -> dict[str, Any]:
-        pause_s = backoff_s(tries, first_s=1, cap_s=MAX_BACKOFF_S) if tries else 0.0
+        pause_s = backoff_s(tries, first_s=1, cap_s=LONGEST_PAUSE_S) if tries else 0.0
         return {
             "target": self._target,
             "event": one.number,
@@ -261,7 +259,7 @@ class DeliveryQueue:
 
     def _lasts(self, now_unix_s: float) -> bool:
         """Whether it is too early to renew."""
-        return RENEW_S < self._held_until_s - now_unix_s <= LEASE_S
+        return RENEW_S < self._held_until_s - now_unix_s <= TARGET_LEASE_S
 
     def _done(self, connection: Connection) -> int:
         found = connection.execute(select(targets.c.done).where(targets.c.name == self._target)).scalar()
@@ -287,16 +285,12 @@ class DeliveryQueue:
         His clock isn't ours, so that only a lease far from now says by itself that it is over. Any other is, when he
         hasn't renewed it for so long by our own clock.
         """
-        longest_s = LEASE_S + 2 * CLOCKS_APART_S
+        longest_s = TARGET_LEASE_S + 2 * CLOCKS_APART_S
         if not waits(until_unix_s, now_unix_s - CLOCKS_APART_S, longest_s) or has_ended(holder):
             return False
         if self._other != (holder, until_unix_s):
             self._other, self._other_since_s = (holder, until_unix_s), time.monotonic()
-        return time.monotonic() - self._other_since_s < LEASE_S
+        return time.monotonic() - self._other_since_s < TARGET_LEASE_S
 
     def _waiting(self) -> tuple[ColumnElement[bool], ...]:
         return (deliveries.c.target == self._target, deliveries.c.aside == 0)
-
-
-def _last_number(connection: Connection) -> int:
-    return int(connection.execute(select(func.coalesce(func.max(events.c.number), 0))).scalar_one())

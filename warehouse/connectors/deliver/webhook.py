@@ -10,15 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from warehouse.connectors.deliver.answers import is_refusal
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError, What
-from warehouse.connectors.http_client import HttpClient, plain_client
+from warehouse.connectors.http_client import STOP_GRACE_S, HttpClient, plain_client
 from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.web_address import WebAddress
 from warehouse.signing import read_signing_secret, signed_headers
 
 LIMIT_S = 10.0
 """For all of an exchange, from the name's resolution to the end of the answer."""
-GRACE_S = 2.0
-"""A request that is under way when we end may still be answered for so long."""
 
 
 class WebhookSettings(BaseModel):
@@ -54,7 +52,7 @@ class WebhookTarget:
         self._settings = settings
         name = f"{key}.secret_file"
         self._key = read_signing_secret(secret(name, settings.secret_file), name)
-        self._client = HttpClient(plain_client(settings.ca_file), TargetError, grace_s=GRACE_S)
+        self._client = HttpClient(plain_client(settings.ca_file), TargetError, grace_s=STOP_GRACE_S)
 
     def wants(self, outgoing: Outgoing) -> bool:
         """As the file says."""

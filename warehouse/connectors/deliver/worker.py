@@ -14,10 +14,11 @@ from warehouse.connectors.deliver.event_isolation import (
     may_be_an_events_fault,
     send_singly,
 )
-from warehouse.connectors.deliver.queue import MAX_BACKOFF_S, DeliveryQueue, ForgottenError
+from warehouse.connectors.deliver.queue import DeliveryQueue, ForgottenError
 from warehouse.connectors.deliver.renewal import LeaseRenewal
 from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetBusyError, TargetError
 from warehouse.store.database import StoreError
+from warehouse.store.waits import LONGEST_PAUSE_S
 
 POLL_S = 0.5
 READ = 500
@@ -256,4 +257,4 @@ class TargetWorker(Worker):
         failures = self.status.failures
         if not failures:
             return POLL_S
-        return POLL_S + max(self._left_alone_s, backoff_s(failures, first_s=1, cap_s=MAX_BACKOFF_S))
+        return POLL_S + max(self._left_alone_s, backoff_s(failures, first_s=1, cap_s=LONGEST_PAUSE_S))

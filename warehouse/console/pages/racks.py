@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
-from sqlalchemy import Connection, literal_column, or_, select
+from sqlalchemy import Connection, or_, select
 
 from warehouse.console.changes import newest
 from warehouse.console.context import Served
@@ -30,7 +30,7 @@ from warehouse.console.pages.verdicts import VERDICTS, verdict_style
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
 from warehouse.report.aisles import walking_order
-from warehouse.store.tables import latest
+from warehouse.store.tables import latest, latest_verdict
 
 router = APIRouter()
 MENU_ENTRY = MenuEntry("/", N_("Racks"), Role.VIEWER, 10, ("/rack", "/location"))
@@ -39,7 +39,7 @@ CARD_BYTES, BAR_BYTES = 260, 60
 """Of a rack in the list of all, and of each part of its bar, about."""
 _BREAKS = re.compile(r"[ \t\r\n\f\v]+")
 """Spaces where a line may break: one of them is enough. Those that keep a number and its unit together stay."""
-_OVERVIEW = select(latest.c.subject, literal_column("latest.verdict")).where(latest.c.kind == "state")
+_OVERVIEW = select(latest.c.subject, latest_verdict).where(latest.c.kind == "state")
 
 
 @dataclass

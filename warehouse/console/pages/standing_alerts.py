@@ -7,15 +7,14 @@ event may be lost for good.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, literal_column, select
+from sqlalchemy import Connection, select
 
 from kardus.contract.verdicts import ALERTS, UNVERIFIED
 from warehouse.console.pages.languages import N_
 from warehouse.console.problems import ProblemError
 from warehouse.console.shown import said
-from warehouse.store.tables import alerts, latest
+from warehouse.store.tables import alerts, latest, latest_verdict
 
-_verdict: ColumnElement[str] = literal_column("latest.verdict")
 _KNOWN = select(alerts.c.id, alerts.c.agent, alerts.c.location, alerts.c.status)
 
 
@@ -46,7 +45,7 @@ def alert_places(connection: Connection, ids: Sequence[str]) -> list[AlertPlace]
 def _of_states(connection: Connection, ids: set[str]) -> dict[str, AlertPlace]:
     """Those that states tell of."""
     chosen = select(latest.c.agent, latest.c.payload).where(
-        latest.c.kind == "state", _verdict.in_([verdict.value for verdict in (*ALERTS, *UNVERIFIED)])
+        latest.c.kind == "state", latest_verdict.in_([verdict.value for verdict in (*ALERTS, *UNVERIFIED)])
     )
     found = {}
     for row in connection.execute(chosen):

@@ -12,16 +12,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from kardus.contract.verdicts import Verdict
 from warehouse.console.locations import when_void
 from warehouse.console.pages.agent_presence import offline_agents
 from warehouse.console.pages.places import place_of
 from warehouse.console.pages.tiles import Tile, tiles_of
-from warehouse.store.tables import changes, latest
+from warehouse.store.tables import changes, latest, latest_verdict
 
-_verdict: ColumnElement[str] = literal_column("latest.verdict")
 _MARK = select(
     select(func.count()).select_from(latest).where(latest.c.kind == "state").scalar_subquery(),
     select(func.max(changes.c.number)).where(changes.c.kind == "state").scalar_subquery(),
@@ -85,7 +84,7 @@ class UnannouncedChanges:
     def _changed_tiles(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> dict[str, list[Tile]]:
         """By rack."""
         chosen = select(latest.c.agent, latest.c.subject).where(
-            latest.c.kind == "state", or_(*when_void(now), _verdict == Verdict.STALE.value)
+            latest.c.kind == "state", or_(*when_void(now), latest_verdict == Verdict.STALE.value)
         )
         silent = frozenset((agent, code) for agent, code in connection.execute(chosen))
         changed = silent ^ (silent if self._silent is None else self._silent)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, literal_column, select
+from sqlalchemy import Connection, select
 
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Alert, Envelope, LocationState
@@ -16,11 +16,10 @@ from warehouse.console.pages.task_notes import named
 from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
 from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report import Discrepancy, by_location, calling, find_discrepancies, opinions_of
-from warehouse.store.tables import comments, latest, tasks
+from warehouse.store.tables import comments, latest, latest_verdict, tasks
 
 SHOWN_COMMENTS = 5
 """So many of a task's comments are in the list."""
-_verdict: ColumnElement[str] = literal_column("latest.verdict")
 _STATE = Envelope[LocationState]
 
 
@@ -185,7 +184,7 @@ def _states(connection: Connection) -> dict[tuple[str, str], LocationState]:
     """The states of every location where one is a discrepancy, of all its agents."""
     state = latest.c.kind == "state"
     wanted = [verdict.value for verdict in (*ALERTS, *UNVERIFIED)]  # of a doubt the alert may stand still
-    codes = sorted(set(connection.execute(select(latest.c.subject).where(state, _verdict.in_(wanted))).scalars()))
+    codes = sorted(set(connection.execute(select(latest.c.subject).where(state, latest_verdict.in_(wanted))).scalars()))
     found = {}
     for start in range(0, len(codes), PORTION):
         chosen = select(latest.c.agent, latest.c.subject, latest.c.payload).where(

@@ -167,7 +167,7 @@ def test_a_deliverer_with_another_clock_is_taken_over_from_only_when_it_stops_re
     real_s = time.monotonic
     monkeypatch.setattr("time.monotonic", lambda: real_s() + passed_s[0])
     for renewed in range(4):
-        held_by(database, elsewhere, ahead_s + queue.LEASE_S + renewed * queue.RENEW_S)
+        held_by(database, elsewhere, ahead_s + queue.TARGET_LEASE_S + renewed * queue.RENEW_S)
         assert mine.hold() == elsewhere
         passed_s[0] += queue.RENEW_S
     assert mine.hold() == elsewhere, "it is late"

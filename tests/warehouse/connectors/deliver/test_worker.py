@@ -139,7 +139,7 @@ def test_whoever_was_taken_over_from_while_he_told_notes_nothing(
 def test_a_target_is_held_for_as_long_as_it_is_told(
     file_database: Database, rig: WebhookRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "LEASE_S", 0.6)
+    monkeypatch.setattr(queue, "TARGET_LEASE_S", 0.6)
     monkeypatch.setattr(queue, "RENEW_S", 0.3)
     monkeypatch.setattr(renewal, "RENEW_S", 0.2)
     left_s: list[float] = []
