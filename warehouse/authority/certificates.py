@@ -50,7 +50,7 @@ class CertificateKeyPair:
 
 
 def read_pair(certificate: bytes, key: bytes) -> CertificateKeyPair:
-    """From PEM.
+    """Read a certificate and its key from PEM.
 
     Raises:
         ValueError: they aren't PEM, or the key is of another kind than this module makes.

@@ -49,7 +49,7 @@ class Authority:
     """An authority that was made before. Every change is on disk when a method returns."""
 
     def __init__(self, folder: Path) -> None:
-        """Read it.
+        """Read the folder.
 
         Raises:
             UsageError: there is none in this folder.

@@ -1,4 +1,4 @@
-"""The API: `serve`, and `tokens` that let programs in."""
+"""The commands of the API: `serve` runs it, `tokens` let programs in."""
 
 from pathlib import Path
 from typing import Annotated

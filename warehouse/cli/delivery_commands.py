@@ -1,4 +1,4 @@
-"""What is stored goes out: `deliver`."""
+"""The command `deliver`, which sends stored events to other systems."""
 
 from dataclasses import asdict
 from pathlib import Path

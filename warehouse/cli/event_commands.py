@@ -1,4 +1,4 @@
-"""What agents publish: `receive` stores it, `forget` clears away what an agent left behind."""
+"""The commands for what agents publish: `receive` stores it, `forget` clears away what an agent left behind."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Where a command that runs for good serves its health page."""
+"""The option that says where a command that runs for good serves its health page."""
 
 from typing import Annotated
 

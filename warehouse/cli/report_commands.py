@@ -1,4 +1,4 @@
-"""What was found, for people and partners: `watch`, `report`, `export`."""
+"""The commands that show what was found to people and partners: `watch`, `report`, `export`."""
 
 from datetime import datetime
 from pathlib import Path

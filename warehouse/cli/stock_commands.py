@@ -1,4 +1,4 @@
-"""What is expected: `expect` publishes a list, `sync` follows the WMS."""
+"""The commands for expected stock: `expect` publishes a list, `sync` follows the WMS."""
 
 from pathlib import Path
 from typing import Annotated

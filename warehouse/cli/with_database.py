@@ -1,4 +1,4 @@
-"""Does something with the database that a command names."""
+"""Runs a function with the database that a command names, and closes it."""
 
 from collections.abc import Callable
 from contextlib import closing

@@ -1,1 +1,1 @@
-"""What is stored, given to other systems in their own words."""
+"""Connections to other systems: their stock is read, and stored events are sent to them in their own formats."""

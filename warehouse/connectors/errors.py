@@ -1,4 +1,4 @@
-"""What may go wrong with a system that is asked or told something."""
+"""The errors of a connection to another system."""
 
 from kardus.support.harmless import one_line
 
@@ -7,7 +7,7 @@ class ConnectorError(Exception):
     """It can't be reached, or doesn't take or give what it should: one line. It is tried again."""
 
     def __init__(self, text: str, status: int = 0, answer: bytes = b"", retry_after_s: float = 0.0) -> None:
-        """Keep the line.
+        """Keep what is said as one line.
 
         Args:
             text: what is said; what would end the line is escaped.

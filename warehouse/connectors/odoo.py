@@ -47,7 +47,7 @@ class Http(Protocol):
         """An answer with a status below 300."""
 
     def json(self, response: httpx2.Response) -> Any:
-        """What it says."""
+        """The JSON of an answer."""
 
 
 class OdooClient:

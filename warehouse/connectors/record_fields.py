@@ -24,7 +24,7 @@ class RecordFields:
         self._kind, self._error = kind, error
 
     def number(self, record: Mapping[str, Any], field: str) -> float:
-        """A finite number."""
+        """The field as a finite number."""
         value = record.get(field)
         if not isinstance(value, int | float) or isinstance(value, bool) or not _is_finite(value):
             raise self.wrong(record, field, "number")

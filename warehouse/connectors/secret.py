@@ -12,7 +12,7 @@ SecretPath = Annotated[Path, AfterValidator(secret_file)]
 
 
 def secret(key: str, path: Path) -> str:
-    """Its text.
+    """The text of a secret's file.
 
     Raises:
         ConfigError: it can't be read, or others can read it too.

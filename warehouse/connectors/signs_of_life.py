@@ -1,4 +1,4 @@
-"""What a connector that runs for good says of itself: to systemd, and as lines of JSON."""
+"""Tells systemd, and whoever reads its lines of JSON, that a connector that runs for good still works."""
 
 import json
 import sys

@@ -20,7 +20,7 @@ _SAID = 300
 
 
 class TrytonLogin(BaseModel):
-    """How a Tryton is reached."""
+    """Where a Tryton server is, and who logs in there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -101,7 +101,7 @@ class TrytonRpc:
         self._client.stop()
 
     def close(self) -> None:
-        """End."""
+        """Close the client."""
         self._client.close()
 
     def _log_in(self) -> None:

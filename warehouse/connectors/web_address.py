@@ -1,4 +1,4 @@
-"""An address of a web server in a connector's file."""
+"""The type of a setting that holds a web server's address, which is checked when the file is read."""
 
 from typing import Annotated
 

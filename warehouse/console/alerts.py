@@ -1,4 +1,4 @@
-"""Alerts, and what was said about them."""
+"""The API's routes that list alerts, and the comments on them."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -60,7 +60,7 @@ def list_alerts(
 
 @router.get("/alerts/{alert}", response_model=AlertItem, summary="One alert")
 def get_alert(request: Request, console: Served, _: Reader, alert: AlertId) -> Response:
-    """By its id."""
+    """One alert, by its id."""
     return json_answer(request, _item(find_alert(console, alert)))
 
 
@@ -68,7 +68,7 @@ def get_alert(request: Request, console: Served, _: Reader, alert: AlertId) -> R
 def list_comments(
     request: Request, console: Served, _: Reader, alert: AlertId, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
-    """The oldest first."""
+    """The comments on an alert, the oldest first."""
     after = key_from_cursor("comments", cursor, (int,))
     find_alert(console, alert)
     chosen = select(comments).where(comments.c.alert == alert, comments.c.number > (after[0] if after else 0))

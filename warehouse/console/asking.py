@@ -121,7 +121,7 @@ class AgentQuestions:
         self._session.stop()
 
     def __enter__(self) -> Self:
-        """Already begun."""
+        """The questions: they are connected already."""
         return self
 
     def __exit__(self, *_: object) -> None:

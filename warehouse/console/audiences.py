@@ -1,4 +1,4 @@
-"""Who is told what: those who look at the same thing in the same way are one audience, and get the same bytes.
+"""Audiences of live changes: those who look at the same thing in the same way are one, and get the same bytes.
 
     Audience ── each change as it comes (a rack's tiles, the API's events)
     └── WholeViewAudience ── the whole of it anew where a change concerns it, but not too often (a list)

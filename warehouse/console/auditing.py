@@ -16,7 +16,7 @@ from warehouse.store.tables import audit, present
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One line of it."""
+    """A line of the audit log."""
 
     actor: str
     address: str

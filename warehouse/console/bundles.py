@@ -16,7 +16,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class OfferedBundle:
-    """One file of the folder."""
+    """A bundle of the folder that may be offered."""
 
     path: Path
     size: int

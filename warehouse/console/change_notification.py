@@ -1,4 +1,4 @@
-"""How the server hears that something was stored, by whichever process.
+"""Notifies the server that something was stored, by whichever process.
 
 SQLite's file is polled four times a second: two rows by their keys. PostgreSQL notifies (`LISTEN kardus_changes`), and
 is polled every few seconds all the same: a lost connection, or a pooler in between, loses notifications without a word.

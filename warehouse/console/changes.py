@@ -1,4 +1,4 @@
-"""What has changed, in the order of storing: events, and what else is shown.
+"""Reads what has changed, in the order of storing: events, and what else is shown.
 
 A place in it is two numbers: of the last event, and of the last other change.
 """
@@ -46,7 +46,7 @@ class FeedPosition:
 
 @dataclass(frozen=True)
 class StoredChange:
-    """One change."""
+    """One change that was stored: an event, or something else that is shown."""
 
     place: FeedPosition
     kind: str

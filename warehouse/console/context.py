@@ -39,7 +39,7 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="`kardus
 
 @dataclass(frozen=True)
 class Console:
-    """One server."""
+    """What the routes of one server share."""
 
     database: Database
     pictures: str

@@ -1,4 +1,4 @@
-"""Where a page ends, as an opaque text: the key of its last row, so that the next page begins behind it.
+"""Cursors, which say as an opaque text where a page of a list ends: the key of its last row, behind which it goes on.
 
 Never a count of rows: what is added or deleted in between moves nothing, and the millionth row costs as much as the
 first. A cursor is of no use to another list, or with another order.

@@ -1,4 +1,4 @@
-"""Agents, cameras and coverage: what agents have retained of themselves."""
+"""The API's routes that list agents, cameras and coverage, as agents have retained them."""
 
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ DeviceRows = list[Row[Any]]
 
 @router.get("/agents", response_model=AgentPage, summary="Agents")
 def list_agents(request: Request, console: Served, _: Reader, limit: Limit = 100, cursor: Cursor = None) -> Response:
-    """By name."""
+    """All agents, by name."""
     with console.reading() as connection:
         rows, following = _part(connection, "status", _of("status"), limit, cursor)
     return json_answer(request, {"items": [_item(row, "status") for row in rows], "next": following})
@@ -28,7 +28,7 @@ def list_agents(request: Request, console: Served, _: Reader, limit: Limit = 100
 
 @router.get("/agents/{agent}", response_model=AgentItem, summary="One agent")
 def get_agent(request: Request, console: Served, _: Reader, agent: AgentName) -> Response:
-    """By its name."""
+    """One agent, by its name."""
     return json_answer(request, _item(_one(console, "status", agent), "status"))
 
 
@@ -57,7 +57,7 @@ def list_coverage(request: Request, console: Served, _: Reader, limit: Limit = 1
 
 @router.get("/coverage/{agent}", response_model=CoverageItem, summary="Which locations one agent had verified")
 def get_coverage(request: Request, console: Served, _: Reader, agent: AgentName) -> Response:
-    """With every location."""
+    """An agent's coverage, with every location."""
     return json_answer(request, _item(_one(console, "coverage", agent), "coverage"))
 
 

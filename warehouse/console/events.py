@@ -1,4 +1,4 @@
-"""Stored events."""
+"""The API's routes that list stored events."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -67,7 +67,7 @@ def list_events(
 
 @router.get("/events/{event}", response_model=EventItem, summary="One event")
 def get_event(request: Request, console: Served, _: Reader, event: EventId) -> Response:
-    """By its id."""
+    """One stored event, by its id."""
     with console.reading() as connection:
         row = connection.execute(EVENTS.where(events.c.id == event)).first()
     if row is None:

@@ -1,4 +1,4 @@
-"""Pictures, and who looked at them."""
+"""The API's routes that list and give pictures, and the audit log of who looked at them."""
 
 import hashlib
 from typing import Annotated, Any
@@ -33,7 +33,7 @@ def list_evidence(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
-    """The newest first."""
+    """The pictures that are kept, the newest first."""
     after = key_from_cursor("evidence", cursor, (int,))
     equal = {pictures.c.event: event, pictures.c.location: location, pictures.c.agent: agent}
     chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]
@@ -72,7 +72,7 @@ def list_audit(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
-    """The newest first."""
+    """The audit log, the newest entry first."""
     after = key_from_cursor("audit", cursor, (int,))
     equal = {audit.c.action: action, audit.c.subject: subject}
     chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]

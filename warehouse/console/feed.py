@@ -54,7 +54,7 @@ class Feed(Worker):
 
     @property
     def number(self) -> int:
-        """How many follow."""
+        """How many streams follow."""
         with self._changed:
             return sum(len(subscribers.streams) for subscribers in self._subscribers.values())
 

@@ -1,4 +1,4 @@
-"""What the API answers with of pictures that people label (docs/teaching.md)."""
+"""The API's records of labels, of the queue to label and of precision (docs/teaching.md)."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What people say that pictures show: a verdict is corrected for that look, and the crop teaches the next model."""
+"""The API's routes by which people label pictures: a verdict is corrected, and the crop teaches the next model."""
 
 from typing import Annotated, Any, Literal
 
@@ -68,7 +68,7 @@ def list_labels(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
-    """The newest first."""
+    """The labels of pictures, the newest first."""
     after = key_from_cursor("labels", cursor, (int,))
     equal = {labels.c.event: event, labels.c.location: location, labels.c.agent: agent}
     chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]

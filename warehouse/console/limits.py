@@ -1,4 +1,4 @@
-"""What a request may cost: its size, and how many there may be a second; and the headers that every answer has."""
+"""Limits of requests: their size, and how many there may be a second; and the headers that every answer has."""
 
 import threading
 import time
@@ -60,7 +60,7 @@ class Guard:
         self._headers = {**HEADERS, "Strict-Transport-Security": TRANSPORT} if encrypted else HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Pass one request on, if it keeps to the limits."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

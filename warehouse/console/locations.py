@@ -1,4 +1,4 @@
-"""Locations and states."""
+"""The API's routes that list locations and states."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ AgentFilter = Annotated[str | None, Query(max_length=100, description="Only this
 
 @dataclass(frozen=True)
 class PlaceFilters:
-    """Which states are asked for."""
+    """The filters of a request for states."""
 
     location: LocationFilter = None
     prefix: Annotated[str | None, Query(max_length=100, description="Only locations whose code begins so.")] = None

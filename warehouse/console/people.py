@@ -44,7 +44,7 @@ _NOBODY = _hash_of_nothing()
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who may come in."""
+    """A person who may come in."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""What the API answers with; what agents have said stands in it as it came (docs/messages.md)."""
+"""The API's records; what agents have said stands in them as it came (docs/messages.md)."""
 
 from typing import Annotated, Literal
 
@@ -113,7 +113,7 @@ class EvidenceItem(Record):
 
 
 class AgentItem(Record):
-    """An agent."""
+    """An agent, as it has said of itself."""
 
     agent: str
     """Its name."""
@@ -124,7 +124,7 @@ class AgentItem(Record):
 
 
 class CameraItem(Record):
-    """A camera."""
+    """A camera, as its agent has said."""
 
     agent: str
     """Whose it is."""
@@ -148,7 +148,7 @@ class CoverageItem(Record):
 
 
 class AuditEntry(Record):
-    """Who has done what."""
+    """An entry of the audit log: who has done what."""
 
     number: int
     """Counts the entries."""
@@ -167,7 +167,7 @@ class AuditEntry(Record):
 
 
 class Page(Record):
-    """A part of a list."""
+    """A part of a list, and where the next one begins."""
 
     next: str | None = None
     """The cursor of the next part; null: there is none now."""
@@ -251,7 +251,7 @@ class Acknowledging(Record):
 
 
 class Commenting(Record):
-    """A comment on an alert."""
+    """Writes a comment on an alert."""
 
     text: CommentText
     """What is said."""
@@ -262,7 +262,7 @@ class Commenting(Record):
 
 
 class CaptureRequest(Record):
-    """Asks for a fresh look."""
+    """Asks for a location to be looked at again."""
 
     location: Annotated[
         str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(composed)

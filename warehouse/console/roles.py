@@ -1,4 +1,4 @@
-"""What people may do, each role all that the one before may."""
+"""The roles of people: each may do all that the one before may."""
 
 from enum import IntEnum
 

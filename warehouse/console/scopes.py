@@ -1,4 +1,4 @@
-"""What a token may let a program do."""
+"""The scopes of a token: what it lets a program do."""
 
 from typing import Literal, get_args
 

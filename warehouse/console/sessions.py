@@ -37,7 +37,7 @@ LINK_S = 900.0
 
 @dataclass(frozen=True)
 class Visit:
-    """Somebody who is in."""
+    """A person who is signed in, and the CSRF token of the session."""
 
     person: Person
     csrf: str
@@ -147,7 +147,7 @@ class OneTimeLinks:
     """Lets somebody in once, by an address that was printed for him. For any thread."""
 
     def __init__(self) -> None:
-        """There are none."""
+        """No link has been made yet."""
         self._good: dict[str, float] = {}
         self._lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Rows as they are shown: what an agent said goes out as it came, parsed and not validated again.
+"""Rows of the database as the API shows them: what an agent said goes out as it came, parsed and not validated again.
 
 It was validated when it was stored, and validating a page's hundred events once more would take most of its time.
 """

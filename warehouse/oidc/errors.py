@@ -1,4 +1,4 @@
-"""What may go wrong with a sign-in provider."""
+"""The errors of a sign-in provider."""
 
 
 class UnreachableError(Exception):

@@ -1,4 +1,4 @@
-"""Who somebody is, by what a provider says of him."""
+"""The identity of a person, by what a provider says of him."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAX_SUBJECT = 255
 
 @dataclass(frozen=True)
 class Identity:
-    """Somebody whom a provider knows."""
+    """A person as a provider knows him."""
 
     issuer: str
     subject: str

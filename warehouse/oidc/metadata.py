@@ -1,4 +1,4 @@
-"""What a provider says of itself (OpenID Connect Discovery 1.0): what is used of it."""
+"""A provider's metadata (OpenID Connect Discovery 1.0), as far as it is used."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,7 +6,7 @@ from warehouse.oidc.settings import SafeAddress
 
 
 class Metadata(BaseModel):
-    """`/.well-known/openid-configuration`."""
+    """What is used of a provider's `/.well-known/openid-configuration`."""
 
     model_config = ConfigDict(frozen=True)
 

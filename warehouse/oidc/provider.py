@@ -54,7 +54,7 @@ class _Known:
 
 
 class IdentityProvider:
-    """One provider. For any thread."""
+    """Signs people in by one provider. For any thread."""
 
     def __init__(self, settings: OidcSettings, *, now_s: Callable[[], float] = time.time) -> None:
         """Nothing is asked yet.

@@ -35,7 +35,7 @@ SafeAddress = Annotated[WebAddress, AfterValidator(_safe)]
 
 
 class OidcSettings(BaseModel):
-    """The file."""
+    """What stands in the file of `serve --oidc`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 

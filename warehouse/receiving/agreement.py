@@ -1,4 +1,4 @@
-"""Whether what a message says of itself agrees with its topic, and its times with the calendar."""
+"""Checks whether what a message says of itself agrees with its topic, and its times with the calendar."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

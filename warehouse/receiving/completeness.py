@@ -1,4 +1,4 @@
-"""Whether every retained state has come, and how to get those that haven't.
+"""Checks whether every retained state has come, and asks for those that haven't.
 
 No broker says where the retained messages of a subscription end, and when they are many, brokers drop some without a
 word (Mosquitto: beyond `max_queued_messages`, 1,000 by default, once the connection can't take more). But each agent
@@ -28,7 +28,7 @@ EXAMPLES = 5
 
 
 class Monitor(Protocol):
-    """What has come so far."""
+    """Keeps the retained messages that have come so far."""
 
     @property
     def states(self) -> Sized:

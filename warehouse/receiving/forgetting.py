@@ -32,7 +32,7 @@ Retained = dict[str, bytes]
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What was done."""
+    """What was cleared away of an agent that was forgotten."""
 
     topics: int
     """Cleared on the broker."""

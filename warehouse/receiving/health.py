@@ -1,4 +1,4 @@
-"""What the health page of `kardus-wms receive` says."""
+"""The health page of `kardus-wms receive`."""
 
 from dataclasses import replace
 

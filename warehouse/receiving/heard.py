@@ -1,4 +1,4 @@
-"""Which states a receiver has heard of, and how many there should be: no more than completeness needs to know."""
+"""Counts which states a receiver has heard of, and how many there should be: no more than completeness needs."""
 
 import contextlib
 import queue
@@ -15,7 +15,7 @@ class Heard:
     """Of the states only whose and where; of the statuses all. Filled by one thread, read by another."""
 
     def __init__(self) -> None:
-        """Start empty."""
+        """Nothing was heard yet."""
         self.states: set[tuple[str, str]] = set()
         """By agent and location's level of the topic."""
         self.agents: dict[str, AgentStatus] = {}

@@ -186,7 +186,7 @@ class Receiver(Worker):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop receiving."""
         self.stop()
 
     def status(self) -> ReceiverStatus:

@@ -1,4 +1,4 @@
-"""Where a location stands, by its code: its aisle, and its place on the way through them."""
+"""Tells where a location stands by its code: its aisle, and its place on the way through them."""
 
 import re
 

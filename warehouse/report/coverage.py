@@ -1,4 +1,4 @@
-"""Which locations are verified now, and why the others aren't. Pure functions."""
+"""Finds which locations are verified now, and why the others aren't. Pure functions."""
 
 import re
 from collections import Counter

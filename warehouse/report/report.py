@@ -53,7 +53,7 @@ class Discrepancy:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole report."""
+    """The discrepancy report."""
 
     site: str
     made: datetime
@@ -69,7 +69,7 @@ class Report:
 
     @property
     def total(self) -> AisleCoverage:
-        """All aisles together."""
+        """The coverage of all aisles together."""
         return AisleCoverage("", sum(a.total for a in self.coverage), sum(a.verified for a in self.coverage))
 
 

@@ -19,7 +19,7 @@ from warehouse.store.reader import StoreReader
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """The options of the command."""
+    """The options of `kardus-wms report`."""
 
     csv: Path | None
     xlsx: Path | None

@@ -1,4 +1,4 @@
-"""What a WMS's export calls its columns: presets, as small TOML files, and what is said on the command line."""
+"""The layout of a stock list: what a WMS's export calls its columns, by presets (small TOML files) and by options."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What is right in a stock list, and may still not be what somebody meant: it is said, and nothing is refused."""
+"""Notes on what a stock list may say, but somebody may not have meant: nothing is refused."""
 
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator

@@ -41,7 +41,7 @@ class RetainedStock:
 
 @dataclass
 class ReadBack:
-    """What the broker holds."""
+    """The expected stock that a broker retains."""
 
     found: dict[str, Expected] = field(default_factory=dict)
     lacking: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""What is wrong with a code of a location or of a product: characters that nobody sees, values that were lost."""
+"""Finds what is wrong with a code of a location or of a product: characters that nobody sees, values that were lost."""
 
 import re
 from collections.abc import Iterator

@@ -48,7 +48,7 @@ class StockLine(NamedTuple):
 
 @dataclass(frozen=True)
 class StockRules:
-    """How a list is read."""
+    """How a stock list is read."""
 
     layout: TableLayout = field(default_factory=TableLayout)
     """Where in the file it is, and what its columns are called there."""

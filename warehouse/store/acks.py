@@ -1,4 +1,4 @@
-"""The `ack` messages: which events of an epoch are stored for good.
+"""Makes the `ack` messages: which events of an epoch are stored for good.
 
 An agent refuses an `ack` of events that it hasn't counted to, and then keeps all the others for good. So none goes
 beyond what is stored, nor names what begins behind the agent's own last word: a wrong sequence is one there.

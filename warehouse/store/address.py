@@ -1,4 +1,4 @@
-"""What `--database` says: a SQLite file, or a PostgreSQL server's database."""
+"""The address of a database, as `--database` says it: a SQLite file, or a PostgreSQL server's database."""
 
 import os
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
 
 @dataclass(frozen=True)
 class DatabaseAddress:
-    """Where the database is."""
+    """The address of a database, as `--database` says it."""
 
     url: URL
     """As SQLAlchemy has it, without a password."""

@@ -1,4 +1,4 @@
-"""Each alert as its last event says, so that open ones are found without reading the events.
+"""Keeps each alert as its last event says, so that open ones are found without reading the events.
 
 The last is so by epoch and sequence, whatever the order of storing. An alert belongs to the agent whose event of it was
 stored first: another one that uses its id changes nothing.

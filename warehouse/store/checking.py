@@ -1,4 +1,4 @@
-"""Whether what is stored agrees with itself."""
+"""Checks whether what is stored agrees with itself."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from warehouse.store.tables import epochs, events, metadata, pictures, ranges
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found."""
+    """What a check of the database has found."""
 
     rows: dict[str, int]
     """How many rows each table has."""

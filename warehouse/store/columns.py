@@ -1,4 +1,4 @@
-"""Whether the tables are as this version knows them: another's change is named before anything is written."""
+"""Checks whether the tables are as this version knows them: another's change is named before anything is written."""
 
 from typing import Any
 

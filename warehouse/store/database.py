@@ -51,11 +51,11 @@ class Database(abc.ABC):
         self.address = address
 
     def __enter__(self) -> Self:
-        """Already open."""
+        """The database: it is open already."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the database."""
         self.close()
 
     @contextlib.contextmanager
@@ -167,7 +167,7 @@ def read_meta(connection: Connection, key: str) -> str | None:
 
 
 def write_meta(connection: Connection, key: str, value: str) -> None:
-    """Note it."""
+    """Note a value under this key."""
     done = connection.execute(update(meta).where(meta.c.key == key).values(value=value))
     if not done.rowcount:
         connection.execute(meta.insert().values(key=key, value=value))

@@ -1,4 +1,4 @@
-"""Which of an agent's epochs comes after which, whatever the order in which they are heard of.
+"""Orders an agent's epochs, whatever the order in which they are heard of.
 
 Epochs that are UUIDs of version 7 have the order of their names (docs/messages.md); others, of earlier versions of the
 agent, come before them, as they were first seen. The one that the agent says it counts in now comes last of all: a

@@ -1,4 +1,4 @@
-"""Which sequences of an agent's epochs are covered (stored, or announced as lost), and which are missing.
+"""Keeps which sequences of an agent's epochs are covered (stored, or announced as lost), and which are missing.
 
 An agent begins a new epoch with a new outbox and after a power cut: in a year there may be hundreds. How far an epoch
 is covered without a gap is kept with it (`contiguous_to`), and so is which one an agent counts in now (`present`): a

@@ -1,4 +1,4 @@
-"""What people say that a picture shows: rows are only ever added, and the last one of an event counts."""
+"""Labels, which say what a picture shows: rows are only ever added, and the last one of an event counts."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""The last state, status, health and coverage that agents have retained.
+"""Keeps the last state, status, health and coverage that agents have retained.
 
 Every receiver gets them all, over its own subscription, in the order in which the agent said them; of two receivers of
 one database the slower comes later. A state says its place (epoch, sequence, repeat): the highest stays, whoever brings

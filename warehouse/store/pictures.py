@@ -1,4 +1,4 @@
-"""Where pictures lie: files in a folder, or objects in a store that fsspec knows (S3 and what speaks like it).
+"""The store of pictures: files in a folder, or objects in a store that fsspec knows (S3 and what speaks like it).
 
 A picture is stored before the row that tells of it, and deleted after that row: whatever is killed, a row has its
 picture. Its name follows from agent, location and event, so that what comes again overwrites nothing but itself.

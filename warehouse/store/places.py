@@ -1,4 +1,4 @@
-"""Where a database's pictures are: beside a file, unless it is noted otherwise."""
+"""Finds where a database's pictures are: beside a file, unless it is noted otherwise."""
 
 from kardus.support.errors import UsageError
 from warehouse.store.address import DatabaseAddress

@@ -27,7 +27,7 @@ class PlausibleTime:
     """A clock that goes on from what the database has of earlier runs. Made before anything new is stored."""
 
     def __init__(self, database: Database, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Read it.
+        """Read what was noted.
 
         Raises:
             StoreError: it can't be read.

@@ -85,7 +85,7 @@ class StoreReader:
         self._database.close()
 
     def __enter__(self) -> Self:
-        """Already open."""
+        """The reader: it is open already."""
         return self
 
     def __exit__(self, *_: object) -> None:

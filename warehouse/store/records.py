@@ -1,4 +1,4 @@
-"""What is stored: agents' messages, parsed and validated."""
+"""The records that are stored: agents' messages, parsed and validated."""
 
 from dataclasses import dataclass
 from datetime import datetime

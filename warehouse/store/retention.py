@@ -126,7 +126,7 @@ class Retention(Worker):
 
 
 class Round(abc.ABC):
-    """One way to delete."""
+    """One way to delete what is too old or too much."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class FileRound(Round):
     """Of a SQLite file, event by event."""
 
     def __init__(self, *words: Any) -> None:
-        """As every round."""
+        """Prepare, as every round."""
         super().__init__(*words)
         self.rewrite_at_s = 0.0
         """When the file is to be written anew, by the monotonic clock, should that be needed."""

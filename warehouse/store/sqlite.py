@@ -29,7 +29,7 @@ _ADD = f"INSERT INTO events VALUES ({', '.join('?' * len(events.columns))})"  # 
 
 
 class SqliteDatabase(Database):
-    """One connection, for any thread."""
+    """A SQLite file, by one connection for any thread."""
 
     not_storable = (
         *Database.not_storable,
@@ -72,7 +72,7 @@ class SqliteDatabase(Database):
             failed.pop_all()
 
     def lift_limits(self, connection: Connection) -> None:
-        """There are none."""
+        """SQLite has no limits to lift."""
 
     def add_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
         """One statement, prepared once, for all rows."""
@@ -82,7 +82,7 @@ class SqliteDatabase(Database):
 
     @property
     def size_bytes(self) -> int:
-        """The file's length."""
+        """The length of the file."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     @property

@@ -33,11 +33,11 @@ class UtcColumn(TypeDecorator[datetime]):
         return dialect.type_descriptor(own)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
-        """To the database."""
+        """A moment as it is given to the database."""
         return value if value is None or dialect.name == "postgresql" else moment_text(value)
 
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
-        """From the database."""
+        """A moment as it comes from the database."""
         return datetime.fromisoformat(value) if isinstance(value, str) else value and value.astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""Waits that are noted by the calendar, since several processes share them, and last over a restart.
+"""Waits until a time of day that is noted in the database, since several processes share them, and last over a restart.
 
 A calendar may be set back: what was noted before would wait for as long as the clock had been ahead. No wait is longer
 than its longest, so one that seems to be is over.

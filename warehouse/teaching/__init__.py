@@ -1,1 +1,1 @@
-"""What people say of pictures, and what it teaches: labels, a training set, precision, what to ask next."""
+"""Teaching by what people say of pictures: labels, a training set, precision, what to ask next."""

@@ -1,4 +1,4 @@
-"""How often the cameras are right, reckoned from what people said: of the looks that somebody judged, and no others.
+"""Computes how often the cameras are right from what people said: of the looks that somebody judged, and no others.
 
 Alerts are judged because somebody walks there; a match hardly ever is. So matches count where chance chose them: every
 day a share of the locations is drawn (`is_drawn`, from day and code alone, so that nobody chooses and a label shows

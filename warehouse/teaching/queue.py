@@ -1,4 +1,4 @@
-"""Which pictures to ask people about: those that teach most come first, and one carton doesn't fill the list."""
+"""Chooses which pictures to ask people about: those that teach most come first, one carton doesn't fill the list."""
 
 from collections import defaultdict
 from collections.abc import Iterable

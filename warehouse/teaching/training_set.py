@@ -35,7 +35,7 @@ Faces = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class ExportedTrainingSet:
-    """What was written."""
+    """What was written as a data set."""
 
     photos: int
     """Photos that show a product, or an empty location."""

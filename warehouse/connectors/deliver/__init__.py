@@ -1,1 +1,1 @@
-"""What is stored goes out to where people and partners work: in order for each location, at least once."""
+"""Sends stored events to the systems of people and partners: in order for each location, at least once."""

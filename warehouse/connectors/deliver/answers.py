@@ -1,4 +1,4 @@
-"""What an HTTP status says of the event that was sent."""
+"""Tells by the HTTP status of an answer whether the event that was sent is refused."""
 
 import httpx2
 

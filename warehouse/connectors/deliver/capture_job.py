@@ -34,7 +34,7 @@ class CaptureJob:
         return not self.elsewhere and error.status in _GONE
 
     def asked(self, client: HttpClient) -> "JobState":
-        """How it is.
+        """Ask the repository for the job's state.
 
         Raises:
             TargetError: nobody says.
@@ -49,7 +49,7 @@ class CaptureJob:
 
 @dataclass(frozen=True)
 class JobState:
-    """As the repository says."""
+    """The state of a capture job, as the repository says it."""
 
     is_running: bool
     reason: str = ""

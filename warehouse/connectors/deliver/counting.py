@@ -1,4 +1,4 @@
-"""What an ERP is asked to count, from what was seen: pure functions.
+"""Makes of what was seen the counts that an ERP is asked for: pure functions.
 
 A camera sees products and doesn't count. So a quantity is a proposal, which a person confirms or corrects: of the
 product that is seen, as many as the ERP expects of a carton there, else one; of a product that should be there and
@@ -15,7 +15,7 @@ from warehouse.connectors.deliver.target import Outgoing
 
 @dataclass(frozen=True)
 class Count:
-    """A proposal for one location."""
+    """A count of one location that is proposed to the ERP."""
 
     location: str
     quantities: Mapping[str, int]

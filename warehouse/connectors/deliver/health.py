@@ -1,4 +1,4 @@
-"""What the health page of `kardus-wms deliver` says: how it goes with each target."""
+"""The health page of `kardus-wms deliver`: the condition of each target."""
 
 from collections.abc import Mapping
 

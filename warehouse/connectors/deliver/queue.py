@@ -1,4 +1,4 @@
-"""How far a target is, and what waits for it: in the database, so that a restart goes on where a kill ended.
+"""The queue of one target, in the database: how far it was told, and what waits; a restart goes on where a kill ended.
 
 A target has a place (`done`) in the order of stored events. What it refused stands in `deliveries`, and behind it what
 came later from the same location; so everything else goes on, and no location's order changes.
@@ -45,7 +45,7 @@ class Aside:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a target lacks."""
+    """How much of the stored events a target lacks."""
 
     done: int
     """The number up to which it was asked."""
@@ -67,7 +67,7 @@ class ForgottenError(StoreError):
 
 
 class DeliveryQueue:
-    """One target's."""
+    """The events that one target is still to be told of."""
 
     def __init__(self, database: Database, target: str, *, refusals: int, from_beginning: bool) -> None:
         """Take note of the target; one that is new begins with the next event, or with the first.
@@ -222,7 +222,7 @@ class DeliveryQueue:
         return aside
 
     def standing(self) -> Standing:
-        """What it lacks.
+        """How much the target lacks.
 
         Raises:
             StoreError: the database can't be read.

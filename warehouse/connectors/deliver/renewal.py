@@ -10,7 +10,7 @@ log = logging.getLogger("kardus.deliver")
 
 
 class LeaseRenewal(Poller):
-    """One target's."""
+    """Renews the lease by which this process holds one target."""
 
     def __init__(self, name: str, queue: DeliveryQueue) -> None:
         """Prepare; `start` begins."""

@@ -25,7 +25,7 @@ log = logging.getLogger("kardus.deliver")
 
 
 class Deliverer:
-    """A worker for each target."""
+    """Runs a worker for each target."""
 
     def __init__(self, database: Database, settings: DeliverSettings) -> None:
         """Prepare; a target that is new is noted in the database.
@@ -46,7 +46,7 @@ class Deliverer:
             log.warning("target '%s' isn't in the file: events are kept for it until `deliver --forget %s`", name, name)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Begin to deliver."""
         for worker in self._workers.values():
             worker.start()
         return self

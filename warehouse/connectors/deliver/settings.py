@@ -46,7 +46,7 @@ DeliveryName = Annotated[str, AfterValidator(_name)]
 
 
 class DeliverSettings(BaseModel):
-    """The file."""
+    """What stands in the file of `kardus-wms deliver`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 

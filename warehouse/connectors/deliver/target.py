@@ -1,4 +1,4 @@
-"""Where stored events go, whichever it is: one interface, and what is told to it.
+"""The interface of a target, to which stored events are sent, and the event as it is sent.
 
 stored events ─> DeliveryQueue (each target's place, what waits) ─> TargetWorker ─> Target.send ─┐
 taken, refused or set aside <────────────────────────────────────────────────────────────────────┘

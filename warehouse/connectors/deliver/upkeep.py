@@ -1,4 +1,4 @@
-"""What people do with targets: see what was set aside, send it again, forget a target that is no more."""
+"""Maintenance of targets by people: see what was set aside, send it again, forget a target that is no more."""
 
 import json
 

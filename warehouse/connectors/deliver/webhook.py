@@ -59,7 +59,7 @@ class WebhookTarget:
         return outgoing.is_wanted(self._settings.what)
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:
-        """Post each."""
+        """Post each event."""
         return {one.number: reason for one in events if (reason := self._post(one))}
 
     def stop(self) -> None:

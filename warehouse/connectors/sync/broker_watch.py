@@ -23,7 +23,7 @@ class BrokerWatch:
         self._clients = 0
 
     def presence(self) -> Presence:
-        """The present connection.
+        """Which connection to the broker is the present one.
 
         Raises:
             BrokerError: there is none, and none can be had.

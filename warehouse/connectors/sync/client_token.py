@@ -75,7 +75,7 @@ class ClientToken:
         self._client.stop()
 
     def close(self) -> None:
-        """End."""
+        """Close the client."""
         self._client.close()
 
     def _fetched(self) -> dict[str, Any]:

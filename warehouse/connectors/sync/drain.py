@@ -1,4 +1,4 @@
-"""How much of the stock has gone within a while: each answer may lack little, and all of them together nearly all.
+"""Measures how much of the stock has gone within a while: each answer may lack little, and all together nearly all.
 
 Net: what is picked at one location and stored at another one is no loss.
 """

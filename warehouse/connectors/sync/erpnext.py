@@ -67,7 +67,7 @@ class ErpnextSource(PolledSource):
         self.name = settings.url.rstrip("/")
 
     def read(self) -> StockSnapshot:
-        """Warehouses, then bins."""
+        """Read warehouses, then bins."""
         key = self._settings.location
         below = [["name", "descendants of", self._settings.parent], ["is_group", "=", 0], ["disabled", "=", 0]]
         fields = RecordFields(f"{self.name}: Warehouse", SourceError)

@@ -1,4 +1,4 @@
-"""How it goes with `kardus-wms sync`, and what its health page says of that."""
+"""The condition of `kardus-wms sync`, and its health page."""
 
 from dataclasses import dataclass, replace
 

@@ -23,7 +23,7 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class ListForm:
-    """How the lists are read."""
+    """How lists are read: their layout, and where the SKU stands in a cell."""
 
     layout: TableLayout
     sku_pattern: str

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class StoppableClient(Protocol):
-    """What a source asks by."""
+    """A client that a source asks by, and that can be stopped."""
 
     def stop(self) -> None:
         """Let a request under way end soon; from any thread."""
@@ -31,6 +31,6 @@ class PolledSource:
             client.stop()
 
     def close(self) -> None:
-        """End."""
+        """Close the clients."""
         for client in self._clients:
             client.close()

@@ -31,7 +31,7 @@ CONFIRM = "look at what it answers, and if it is right, start once with --yes"
 
 @dataclass(frozen=True)
 class Plan:
-    """What an answer leads to."""
+    """What is to be published because of a WMS's answer."""
 
     changes: tuple[StockChange, ...] = ()
     """To publish."""

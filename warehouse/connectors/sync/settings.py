@@ -42,7 +42,7 @@ _SOURCES: dict[type[BaseModel], Callable[[Any], StockSource]] = {
 
 
 class SyncSettings(BaseModel):
-    """The file."""
+    """What stands in the file of `kardus-wms sync`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 

@@ -1,4 +1,4 @@
-"""What a WMS is asked, whichever it is: which locations are managed, and what stands in them.
+"""The interface of a source, which asks a WMS: which locations are managed, and what stands in them.
 
 These are two questions. A WMS lists what it has: the last carton that leaves a location takes its row with it. So a
 managed location without stock must be empty, and stock without a managed location is none of ours.
@@ -55,7 +55,7 @@ class StockSource(Protocol):
     """For people: what is asked, and where. Without passwords."""
 
     def read(self) -> StockSnapshot:
-        """Ask.
+        """Ask the WMS for its stock.
 
         Raises:
             SourceError: it can't be asked, or answers nonsense.

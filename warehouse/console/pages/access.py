@@ -23,7 +23,7 @@ class SignInError(ProblemError):
     """Nobody is in: the browser is sent to the way in."""
 
     def __init__(self) -> None:
-        """401."""
+        """Answer 401."""
         super().__init__(401, N_("Sign in first."))
 
 

@@ -1,4 +1,4 @@
-"""One's own account: password, language, theme."""
+"""The page of one's own account: password, language, theme."""
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
@@ -16,7 +16,7 @@ router = APIRouter()
 
 @router.get("/account", response_class=Response)
 def show(request: Request, __: ViewerVisit) -> Response:
-    """The page."""
+    """Show the account of who asks."""
     _ = translator(request)
     return page(request, "account.html.jinja", title=_("Account"), shortest=MIN_PASSWORD)
 

@@ -1,4 +1,4 @@
-"""What the page asks about one picture: the products that it may show, each with its photo and with a crop of it."""
+"""A question to people about one picture: the products that it may show, each with its photo and with a crop of it."""
 
 from dataclasses import dataclass
 

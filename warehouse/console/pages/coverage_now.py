@@ -29,7 +29,7 @@ class Covered:
 
     @property
     def share(self) -> float:
-        """0 to 1."""
+        """The share that is verified, from 0 to 1."""
         return self.verified / self.total if self.total else 0.0
 
 

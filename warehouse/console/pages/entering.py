@@ -1,4 +1,4 @@
-"""The way in and out: by a password, or once by an address that the server printed."""
+"""The pages to sign in and out: by a password, or once by an address that the server printed."""
 
 from urllib.parse import urlsplit
 

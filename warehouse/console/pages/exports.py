@@ -33,7 +33,7 @@ Code = Annotated[str, Query(max_length=100)]
 
 @router.get("/export/work.{kind}", response_class=Response)
 def export_work(request: Request, console: Served, __: ViewerVisit, kind: str) -> Response:
-    """The work list."""
+    """The work list as a file."""
     _ = translator(request)
     with console.reading() as connection:
         tasks = tasks_of(connection, request.app.state.page.zone)
@@ -69,7 +69,7 @@ def export_location(request: Request, console: Served, _: ViewerVisit, kind: str
 
 @router.get("/export/fleet.{kind}", response_class=Response)
 def export_fleet(request: Request, console: Served, _: ViewerVisit, kind: str) -> Response:
-    """Agents and cameras."""
+    """Agents and cameras as a file."""
     with console.reading() as connection:
         agents = fleet_of(connection)
     of_agent = ("agent", "status", "version", "model", "disk_free_mb", "waiting")

@@ -26,7 +26,7 @@ KEPT_S = 120.0
 
 @dataclass
 class Search:
-    """One of them."""
+    """A search for labels in a camera's picture."""
 
     agent: str
     command: FindLabels
@@ -58,7 +58,7 @@ class LabelSearches:
     """Those of one server. For any thread."""
 
     def __init__(self) -> None:
-        """None runs."""
+        """No search runs yet."""
         self._lock = threading.Lock()
         self._searches: dict[str, Search] = {}
 
@@ -86,7 +86,7 @@ class LabelSearches:
         return found
 
     def get(self, id_: str) -> Search:
-        """One of them.
+        """The search with this id.
 
         Raises:
             ProblemError: 404: there is none, or it ended long ago.

@@ -76,7 +76,7 @@ class Local:
 
     @property
     def locale(self) -> Locale:
-        """Babel's."""
+        """Babel's locale of the language."""
         return _locale(self.language)
 
     def number(self, value: float, decimals: int = 0) -> str:
@@ -101,7 +101,7 @@ class Local:
         return str(format_time(shown, "short", tzinfo=shown.tzinfo, locale=self.locale))
 
     def day(self, moment: datetime | date) -> str:
-        """The day."""
+        """A day, written in the language."""
         day = self.zone.of(moment).date() if isinstance(moment, datetime) else moment
         return str(format_date(day, "medium", locale=self.locale))
 

@@ -143,7 +143,7 @@ class RackAudience(Audience):
 
 @dataclass(frozen=True)
 class LocationAudience(Audience):
-    """Who looks at a location."""
+    """Those who look at one location."""
 
     location: str
     settings: PageSettings = field(compare=False, repr=False)

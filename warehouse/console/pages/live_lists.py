@@ -35,7 +35,7 @@ class AskedList:
 
 @dataclass(frozen=True)
 class ListKind:
-    """One of the lists."""
+    """One of the lists that are shown live, and how it is rendered."""
 
     template: str
     every_s: float
@@ -52,7 +52,7 @@ class ListRights:
 
     @classmethod
     def of(cls, role: Role) -> Self:
-        """By the role."""
+        """What somebody with this role may do."""
         return cls(role >= Role.OPERATOR, role >= Role.SUPERVISOR)
 
 
@@ -76,7 +76,7 @@ class ListAudience(WholeViewAudience):
         return change.kind in SHOWN_BY
 
     def read(self, connection: Connection) -> dict[str, Any]:
-        """The template's words."""
+        """What the list's template needs."""
         return self.kind.words(connection, self.settings, self.asked)
 
     def show(self, read: dict[str, Any]) -> tuple[bytes, Hashable]:

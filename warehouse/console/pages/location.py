@@ -1,4 +1,4 @@
-"""A location's life: what stands there now, what was seen before, with pictures, and its camera."""
+"""The page of a location: what stands there now, what was seen before, with pictures, and its camera."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""People: who may come in, with which role; and who did what."""
+"""The pages of people, who may come in with which role, and of the audit log."""
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
@@ -29,7 +29,7 @@ REFUSED = N_(
 
 @router.get("/people", response_class=Response)
 def show_people(request: Request, console: Served, __: AdministratorVisit, number: PartNumber = 1) -> Response:
-    """Everybody."""
+    """Show everybody who may come in."""
     _ = translator(request)
     found = part_of(list_people(console.database), number, lambda one: LINE_BYTES + 6 * written(one.name))
     return page(request, "people.html.jinja", title=_("People"), people=found, roles=ROLE_WORDS, shortest=MIN_PASSWORD)

@@ -60,7 +60,7 @@ def camera_now(request: Request, console: Served, visit: Looker, agent: Id, came
 
 @router.get("/photos/{name}.jpg", response_class=Response)
 def photo(request: Request, _: Looker, name: str) -> Response:
-    """A product's photo."""
+    """The photo of a product."""
     jpeg = request.app.state.page.products.photo(name)
     if jpeg is None:
         raise ProblemError(404, "there is no such photo")

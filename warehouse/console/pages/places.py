@@ -14,7 +14,7 @@ MAX_TILES = 300
 
 @dataclass(frozen=True)
 class RackPlace:
-    """A location's place."""
+    """The rack, the level and the place of a location."""
 
     location: str
     aisle: str

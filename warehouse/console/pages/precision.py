@@ -1,4 +1,4 @@
-"""How often the cameras are right, of what people judged: of all, by camera and by product, with how sure that is."""
+"""The page that shows how often the cameras are right, of what people judged: by camera and product, with intervals."""
 
 from fastapi import APIRouter, Request, Response
 

@@ -1,4 +1,4 @@
-"""How often the cameras are right, reckoned anew when somebody has said something, and not for each who looks."""
+"""Keeps how often the cameras are right: computed anew when somebody has said something, not for each who looks."""
 
 from collections.abc import Sequence
 

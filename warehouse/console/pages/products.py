@@ -28,7 +28,7 @@ QUALITY = 80
 
 @dataclass(frozen=True)
 class ShownProduct:
-    """One product."""
+    """A product as it is shown."""
 
     sku: str
     family: str
@@ -49,10 +49,10 @@ class ProductPhoto(NamedTuple):
 
 
 class Products:
-    """Every product that is known."""
+    """All products that the page knows."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """No product is known yet."""
         self._known: dict[str, ShownProduct] = {}
         self._photos: dict[str, bytes] = {}
 
@@ -69,7 +69,7 @@ class Products:
         self._known[sku] = ShownProduct(sku, known.family or found.family, name, known.gtin or found.gtin)
 
     def get(self, sku: str | None) -> ShownProduct | None:
-        """By its SKU."""
+        """The product with this SKU."""
         return self._known.get(sku) if sku else None
 
     def family(self, sku: str | None) -> str:
@@ -87,7 +87,7 @@ class Products:
         return self._photos.get(name)
 
     def all(self) -> list[ShownProduct]:
-        """By SKU."""
+        """All products, by SKU."""
         return sorted(self._known.values(), key=lambda one: one.sku)
 
 

@@ -1,4 +1,4 @@
-"""The racks: all of them by aisle, and each as it stands, a tile for every location."""
+"""The pages of racks: all of them by aisle, and each as it stands, a tile for every location."""
 
 import re
 from collections import Counter

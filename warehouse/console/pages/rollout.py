@@ -1,4 +1,4 @@
-"""The roll-out: which box runs which model; a signed bundle is offered to some, then to all, and back."""
+"""The page of the roll-out: which agent runs which model; a signed bundle is offered to some, then to all, and back."""
 
 from collections import Counter
 from collections.abc import Sequence

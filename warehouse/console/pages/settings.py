@@ -1,4 +1,4 @@
-"""What the page needs beside the console."""
+"""The settings and shared state of the page's routes."""
 
 import re
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from warehouse.oidc.provider import IdentityProvider
 
 @dataclass(frozen=True)
 class PageSettings:
-    """How the page is served."""
+    """What the page's routes need beside the console."""
 
     encrypted: bool = False
     """Whether clients reach it by TLS alone."""

@@ -1,4 +1,4 @@
-"""The way in by a sign-in provider: there by a link, back with a code."""
+"""Sign-in by a provider: the browser goes there by a link, and comes back with a code."""
 
 import logging
 import secrets

@@ -31,7 +31,7 @@ FacingCorners = list[list[list[float]]]
 
 @dataclass(frozen=True)
 class CameraPicture:
-    """What a camera shows."""
+    """A picture of a camera, as its agent has answered."""
 
     captured: datetime
     jpeg: bytes
@@ -41,7 +41,7 @@ class CameraPicture:
 
 
 class NoPicture(Enum):
-    """Why there is none."""
+    """Why there is no picture of a camera."""
 
     NO_BROKER = N_("The server was started without a broker: agents can't be asked.")
     UNREACHED = N_("The broker can't be reached, so that the agent can't be asked: try again in a moment.")
@@ -55,7 +55,7 @@ class Snapshots:
     """The last pictures. For any thread: who comes while a camera is asked waits for that answer."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """There is no picture yet."""
         self._kept: OrderedDict[tuple[str, str], tuple[float, CameraPicture | NoPicture]] = OrderedDict()
         self._asked: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()

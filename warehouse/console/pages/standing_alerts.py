@@ -1,4 +1,4 @@
-"""Where the alerts are that somebody has clicked on: also those of which no event has come yet.
+"""Finds the agent and location of alerts that somebody has clicked on: also those of which no event has come yet.
 
 A state is retained, so that the work list shows its alert before an agent that was away has sent what it kept; and an
 event may be lost for good.

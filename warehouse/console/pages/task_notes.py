@@ -1,4 +1,4 @@
-"""Who does what about alerts, as it is noted: what somebody holds nobody loses without being named."""
+"""Notes who does what about alerts: what somebody holds nobody loses without being named."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

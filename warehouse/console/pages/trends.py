@@ -1,4 +1,4 @@
-"""Trends: discrepancies a day, how long they stood, coverage, by aisle and family; charts as SVG, drawn here."""
+"""The page of trends: discrepancies a day, how long they stood, coverage, by aisle and family; charts as SVG."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ Name = Annotated[str, Query(max_length=200)]
 
 @dataclass
 class Trends:
-    """Of a number of days."""
+    """What the charts show of a number of days."""
 
     days: list[tuple[date, int, float | None]] = field(default_factory=list)
     """Day, alerts that were opened, median minutes until they were resolved."""
@@ -73,7 +73,7 @@ class Only:
 def show_trends(
     request: Request, console: Served, __: ViewerVisit, days: Days = 30, aisle: Name = "", family: Name = ""
 ) -> Response:
-    """The charts."""
+    """Show the charts."""
     _ = translator(request)
     found, covered = read_trends(console, request.app.state.page, days, Only(aisle, family))
     with console.reading() as connection:
@@ -156,7 +156,7 @@ def _asked(connection: Connection) -> Select[Any]:
 
 
 class _Told(NamedTuple):
-    """What one alert tells."""
+    """What one alert adds to the trends."""
 
     day: date
     aisle: str

@@ -82,7 +82,7 @@ class UnannouncedChanges:
         self._at = now
 
     def _changed_tiles(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> dict[str, list[Tile]]:
-        """By rack."""
+        """The tiles that have changed, by rack."""
         chosen = select(latest.c.agent, latest.c.subject).where(
             latest.c.kind == "state", or_(*when_void(now), latest_verdict == Verdict.STALE.value)
         )

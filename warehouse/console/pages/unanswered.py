@@ -1,4 +1,4 @@
-"""Why an agent has answered nothing, for whoever asked it something."""
+"""Tells people why an agent that was asked something has not answered."""
 
 from warehouse.console.asking import Unanswered
 from warehouse.console.pages.languages import N_

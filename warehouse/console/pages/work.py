@@ -1,4 +1,4 @@
-"""The work list: what has to be done, by whom; what is clicked without a network comes later, and counts once."""
+"""The page of the work list: what has to be done, by whom; what is clicked offline comes later, and counts once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What has to be done, in walking order: the report's discrepancies, with who does what about them."""
+"""Finds the tasks of the work list, in walking order: the report's discrepancies, with who does what about them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _STATE = Envelope[LocationState]
 
 @dataclass(frozen=True)
 class TaskComment:
-    """A comment."""
+    """A comment on one of a task's alerts."""
 
     at: datetime
     by: str
