@@ -187,7 +187,7 @@ def test_the_work_list_on_paper_is_the_tasks_and_nothing_else(browser: Browser, 
 def test_a_long_list_on_paper_says_which_part_it_is(
     browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.pages.work.JOB_BYTES", 160_000)
+    monkeypatch.setattr("warehouse.console.pages.work.TASK_BYTES", 160_000)
     with visiting(browser, site.console, site.port, Role.VIEWER) as page:
         page.goto("/work?part=2")
         assert not page.get_by_text("Part 2 of 3").is_visible()
