@@ -273,11 +273,11 @@ class Pipeline:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
         camera.newest, camera.has_looked = frame, True
         try:
-            return self._look(camera, frame)
+            return self._see_frame(camera, frame)
         except BrokenPictureError as error:
             return SignalLost(frame.camera, frame.captured, str(error)), "lost"
 
-    def _look(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
+    def _see_frame(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
         """As `_see`; raises BrokenPictureError where only half of the picture could be decoded."""
         if not camera.view.slots:
             self.report_health(camera, "ok", WAITS)

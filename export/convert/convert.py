@@ -23,10 +23,10 @@ from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import BundleError, UsageError
 
 _WORKERS = Path(__file__).parent / "workers"
-MOST_S = 1800
+RUN_LIMIT_S = 1800
 """After so long a toolkit hangs."""
-LOOK_S = 300.0
-"""For loading one; TensorFlow takes its time on a small machine."""
+LOADING_LIMIT_S = 300.0
+"""For loading one (importing its modules); TensorFlow takes its time on a small machine."""
 _SILENT = {"CI": "true"}
 """openvino tells Google's servers of every import, and keeps an id in the home, unless it is a test machine's."""
 _HOMES = ("HOME", "KERAS_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
@@ -143,12 +143,12 @@ def _program(interpreter: str) -> Path:
 
 def _require_toolkit(target: str, interpreter: Path, folder: Path) -> None:
     how = TARGETS[target]
-    look = [str(interpreter), "-I", "-c", f"import {', '.join(how.modules)}"]
+    command = [str(interpreter), "-I", "-c", f"import {', '.join(how.modules)}"]
     try:
-        done = _completed(look, LOOK_S, folder)
+        done = _completed(command, LOADING_LIMIT_S, folder)
     except subprocess.TimeoutExpired as error:
         raise UsageError(
-            f"--to {target}: the toolkit in the environment of {interpreter} isn't loaded within {LOOK_S:g} s: "
+            f"--to {target}: the toolkit in the environment of {interpreter} isn't loaded within {LOADING_LIMIT_S:g} s: "
             "try it there by itself, or name another environment with --python"
         ) from error
     except OSError as error:
@@ -165,9 +165,9 @@ def _run(bundle: Bundle, target: str, command: list[str]) -> None:
     """Let the toolkit work, in a process of its own environment."""
     folder = Path(command[3])
     try:
-        done = _completed(command, MOST_S, folder)
+        done = _completed(command, RUN_LIMIT_S, folder)
     except subprocess.TimeoutExpired as error:
-        raise BundleError(f"{bundle.source}: {target}'s toolkit took longer than {MOST_S} s: stopped") from error
+        raise BundleError(f"{bundle.source}: {target}'s toolkit took longer than {RUN_LIMIT_S} s: stopped") from error
     if done.returncode or not (folder / "answers.npz").exists():
         raise BundleError(f"{bundle.source}: {target}'s toolkit can't convert it: {_last_line(done)}")
 

@@ -20,7 +20,7 @@ from kardus.support.errors import ConfigError
 
 SILENCES = 2
 """A known broker may be silent because it is ill: so many attempts in a row before its version is doubted."""
-LOOK_S = 1.0
+POLL_S = 1.0
 """How often paho's thread and the certificates' files are looked at."""
 SHORT_S = 10.0
 """A connection that has lasted less since the broker accepted it counts as a failure ..."""
@@ -278,7 +278,7 @@ class MqttSession:
         renewal = Renewal(self._settings.tls, connection.tls_stamp)
         while not self._is_over(connection):
             self._subscribe(subscriber)
-            self.wait_for(lambda: self._is_over(connection) or self._subscriptions != subscriber.present, LOOK_S)
+            self.wait_for(lambda: self._is_over(connection) or self._subscriptions != subscriber.present, POLL_S)
             lasted = time.monotonic() - accepted_s >= SHORT_S
             if lasted:
                 self.failures, self.cut_short, self.conflict = 0, 0, ""

@@ -195,7 +195,7 @@ def test_a_client_without_a_certificate_gets_no_answer(tmp_path: Path, site: Sit
 def test_a_renewed_certificate_is_used_without_a_restart_and_nothing_is_lost(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kardus.mqtt.session.LOOK_S", 0.1)
+    monkeypatch.setattr("kardus.mqtt.session.POLL_S", 0.1)
     settings = site.section(NAME)
     site.start()
     seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
@@ -217,7 +217,7 @@ def test_a_renewed_certificate_is_used_without_a_restart_and_nothing_is_lost(
 def test_half_of_a_renewed_pair_breaks_no_connection(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kardus.mqtt.session.LOOK_S", 0.1)
+    monkeypatch.setattr("kardus.mqtt.session.POLL_S", 0.1)
     settings = site.section(NAME)
     site.start()
     line = Line(tmp_path, settings)

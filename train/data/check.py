@@ -64,7 +64,7 @@ class DataReport:
 
 
 @dataclass(frozen=True)
-class _Photo:
+class _PhotoFeatures:
     """The features of a readable photo that the checks need."""
 
     sample: Sample
@@ -83,11 +83,11 @@ def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> Da
 
     `on_photo` is called after each photo.
     """
-    photos: list[_Photo] = []
+    photos: list[_PhotoFeatures] = []
     unreadable: list[DataProblem] = []
     for sample in data.samples:
         try:
-            photos.append(_look(sample))
+            photos.append(_photo_features(sample))
         except DataError as error:
             unreadable.append(DataProblem(Severity.ERROR, str(error), "replace it, or take it out", (sample,)))
         on_photo()
@@ -106,11 +106,11 @@ def check_data(data: DataSet, on_photo: Callable[[], None] = lambda: None) -> Da
     return DataReport(data, tuple(sorted(findings, key=lambda f: order.index(f.weight))), len(photos))
 
 
-def _look(sample: Sample) -> _Photo:
+def _photo_features(sample: Sample) -> _PhotoFeatures:
     read = read_converted(sample.path)
     pixels = np.asarray(read.picture)
     height, width = pixels.shape[:2]
-    return _Photo(
+    return _PhotoFeatures(
         sample,
         width,
         height,
@@ -123,7 +123,7 @@ def _look(sample: Sample) -> _Photo:
     )
 
 
-def _conversions(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
+def _conversions(photos: Sequence[_PhotoFeatures]) -> Iterator[DataProblem]:
     """What reading brings from another form, and what it can't: a line for each kind."""
     changed: defaultdict[tuple[Severity, str], list[Sample]] = defaultdict(list)
     for photo in photos:
@@ -139,7 +139,7 @@ def _conversions(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
         yield DataProblem(weight, f"{len(samples)} photos: {what}", remedies[weight], tuple(samples))
 
 
-def _few(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
+def _few(photos: Sequence[_PhotoFeatures]) -> Iterator[DataProblem]:
     counts = Counter(p.sample.name for p in photos)
     for name, count in sorted(counts.items()):
         if count < 2:  # noqa: PLR2004
@@ -151,7 +151,7 @@ def _few(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
         yield DataProblem(Severity.ERROR, "there is only one class", "a classifier needs two or more")
 
 
-def _imbalance(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
+def _imbalance(photos: Sequence[_PhotoFeatures]) -> Iterator[DataProblem]:
     ranked = Counter(p.sample.name for p in photos).most_common()
     if ranked and ranked[0][1] > IMBALANCE * ranked[-1][1]:
         (most, many), (least, few) = ranked[0], ranked[-1]
@@ -159,7 +159,7 @@ def _imbalance(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
         yield DataProblem(Severity.WARNING, what, "even them out, or expect the smaller one to be missed")
 
 
-def _sizes(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
+def _sizes(photos: Sequence[_PhotoFeatures]) -> Iterator[DataProblem]:
     small = [p for p in photos if min(p.width, p.height) < SMALL_PX]
     if small:
         what = f"{len(small)} photos are smaller than {SMALL_PX} px, such as {small[0].width} x {small[0].height}"
@@ -174,7 +174,7 @@ def _sizes(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
         )
 
 
-def _copies(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
+def _copies(photos: Sequence[_PhotoFeatures]) -> Iterator[DataProblem]:
     pairs = [
         (i, j)
         for i, j in nearly_same([p.code for p in photos])
@@ -195,7 +195,7 @@ def _copies(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
     yield from _bursts(photos, [(i, j) for i, j in pairs if photos[i].sample.name == photos[j].sample.name])
 
 
-def _bursts(photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]]) -> Iterator[DataProblem]:
+def _bursts(photos: Sequence[_PhotoFeatures], pairs: Sequence[tuple[int, int]]) -> Iterator[DataProblem]:
     members: defaultdict[int, list[Sample]] = defaultdict(list)
     for photo, group in zip(photos, groups(len(photos), pairs), strict=True):
         members[int(group)].append(photo.sample)
@@ -206,8 +206,8 @@ def _bursts(photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]]) -> Itera
         yield DataProblem(Severity.NOTE, what, "they count as one photo each", tuple(largest))
 
 
-def _alike(photos: Sequence[_Photo]) -> Iterator[DataProblem]:
-    rows: defaultdict[str, list[_Photo]] = defaultdict(list)
+def _alike(photos: Sequence[_PhotoFeatures]) -> Iterator[DataProblem]:
+    rows: defaultdict[str, list[_PhotoFeatures]] = defaultdict(list)
     for photo in photos:
         rows[photo.sample.name].append(photo)
     looks = {name: mean_colours(np.stack([p.crop for p in own])) for name, own in rows.items() if len(own) > 1}

@@ -54,8 +54,8 @@ def photo_groups(samples: Sequence[Sample]) -> Groups:
         DataError: a photo can't be read.
     """
     with ThreadPoolExecutor(max_workers=4) as pool:
-        looks = list(pool.map(_look, samples))
-    codes, shades = [look[0] for look in looks], [look[1] for look in looks]
+        fingerprints = list(pool.map(_fingerprint, samples))
+    codes, shades = [found[0] for found in fingerprints], [found[1] for found in fingerprints]
     pairs = [(i, j) for i, j in nearly_same(codes) if likeness(shades[i], shades[j]) >= NEARLY_SAME_LIKENESS]
     return groups(len(samples), [*pairs, *_told_pairs(samples)])
 
@@ -66,7 +66,7 @@ def _told_pairs(samples: Sequence[Sample]) -> list[tuple[int, int]]:
     return [(first.setdefault(s.group, index), index) for index, s in enumerate(samples) if s.group]
 
 
-def _look(sample: Sample) -> tuple[int, NDArray[np.float64]]:
+def _fingerprint(sample: Sample) -> tuple[int, NDArray[np.float64]]:
     try:
         pixels = read_photo(sample.path)
     except DataError as error:

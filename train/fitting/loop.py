@@ -235,11 +235,11 @@ def _one_epoch(run: _Run) -> Epoch:
     totals = run.fabric.to_device(totals)
     run.fabric.all_reduce(totals, reduce_op="sum")
     loss_sum, hit_sum, seen = totals.tolist()
-    held_out = _held_out(run) if _looks(epoch, config) else (math.nan, math.nan)
+    held_out = _held_out(run) if _is_validated(epoch, config) else (math.nan, math.nan)
     return Epoch(epoch, config.epochs, loss_sum / seen, hit_sum / seen, *held_out, time.monotonic() - began)
 
 
-def _looks(epoch: int, config: TrainConfig) -> bool:
+def _is_validated(epoch: int, config: TrainConfig) -> bool:
     """Whether there is a validation after this epoch."""
     return epoch == config.epochs or epoch % max(1, config.epochs // VALIDATIONS) == 0
 
