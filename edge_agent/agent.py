@@ -20,11 +20,11 @@ from edge_agent.archive.recording import ExpectedChange, Recording, RecordingSco
 from edge_agent.cameras import Cameras
 from edge_agent.codes.code_watch import CodeWatch
 from edge_agent.codes.reader import CodesRead
-from edge_agent.commanding import Commanded, command_desk
+from edge_agent.commanding import CommandTargets, build_command_dispatcher
 from edge_agent.config import Config, data_folder, load_config
 from edge_agent.config.data_folder import EVIDENCE_FOLDER, EXPECTED_FILE, MODELS_FOLDER, RECORDING_FOLDER, DataFolder
 from edge_agent.config.layout_files import LayoutRevision
-from edge_agent.control.command_desk import CommandDesk
+from edge_agent.control.command_dispatcher import CommandDispatcher
 from edge_agent.control.commands import CommandRequest
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.control.input_queue import InputQueue
@@ -114,7 +114,7 @@ class Agent:
         self._report = SelfReport(self._session, self._writer, self._recorder, self._cameras, self._outbox)
         self._report.forget_others(config.homeassistant)
         self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
-        self._desk = self._command_desk()
+        self._dispatcher = self._command_dispatcher()
         self._delivery = Delivery(self._outbox, self._session, on_refused_ack=self._metrics.acks_refused.inc)
         self._losses = LossReporter(self._outbox, self._writer.lost)
         self._storage = Storage(self._outbox, self._report_trouble, self._decide_again)
@@ -241,9 +241,9 @@ class Agent:
         self._writer.use_model(model, str(runs_on))
         self._metrics.show_model(model.name, model.version, runs_on.shares, runs_on.arithmetic)
 
-    def _command_desk(self) -> CommandDesk:
-        return command_desk(
-            Commanded(
+    def _command_dispatcher(self) -> CommandDispatcher:
+        return build_command_dispatcher(
+            CommandTargets(
                 data_dir=self._folder.path,
                 cameras=self._cameras,
                 pipeline=self._pipeline,
@@ -299,7 +299,7 @@ class Agent:
             case ExpectedMessage():
                 self._expect(item)
             case CommandRequest():
-                self._desk.deal_with(item)
+                self._dispatcher.dispatch(item)
             case ReloadWanted():
                 self._try_reload()
             case UpdateRequest() | VerifiedBundle() | RefusedBundle() | IntakeProgress():

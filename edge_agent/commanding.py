@@ -9,7 +9,7 @@ from edge_agent.archive.evidence import Evidence, snapshot_jpeg
 from edge_agent.cameras import Cameras
 from edge_agent.codes.code_watch import CodeWatch
 from edge_agent.commissioning.commissioner import AgentParts, Commissioner
-from edge_agent.control.command_desk import CommandDesk
+from edge_agent.control.command_dispatcher import CommandDispatcher
 from edge_agent.control.command_handlers import CommandHandlers, FacingCorners
 from edge_agent.control.commands import CommandHandler
 from edge_agent.deciding.recorder import Recorder
@@ -21,7 +21,7 @@ from kardus.contract.commands import Snapshot
 
 
 @dataclass(frozen=True)
-class Commanded:
+class CommandTargets:
     """The parts of an agent that commands reach."""
 
     data_dir: Path
@@ -38,8 +38,8 @@ class Commanded:
     """Goes over to the configuration as it is, or with other layouts (`AgentParts.go_over`)."""
 
 
-def command_desk(agent: Commanded) -> CommandDesk:
-    """Where an agent's commands come in."""
+def build_command_dispatcher(agent: CommandTargets) -> CommandDispatcher:
+    """What takes an agent's commands in, with a handler for each."""
     handlers = CommandHandlers(
         capture=agent.cameras.capture,
         snapshot=lambda wanted: _snapshot(agent.cameras, wanted),
@@ -54,12 +54,12 @@ def command_desk(agent: Commanded) -> CommandDesk:
         send_again=agent.outbox.send_again,
     )
     count = agent.metrics.commands.labels
-    return CommandDesk(
+    return CommandDispatcher(
         handlers.handlers, agent.report.reply, agent.codes.do, lambda name, outcome: count(name, outcome).inc()
     )
 
 
-def _commissioner(agent: Commanded) -> Commissioner:
+def _commissioner(agent: CommandTargets) -> Commissioner:
     return Commissioner(
         AgentParts(
             data_dir=agent.data_dir,

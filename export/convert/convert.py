@@ -148,8 +148,8 @@ def _require_toolkit(target: str, interpreter: Path, folder: Path) -> None:
         done = _completed(command, LOADING_LIMIT_S, folder)
     except subprocess.TimeoutExpired as error:
         raise UsageError(
-            f"--to {target}: the toolkit in the environment of {interpreter} isn't loaded within {LOADING_LIMIT_S:g} s: "
-            "try it there by itself, or name another environment with --python"
+            f"--to {target}: the toolkit in the environment of {interpreter} isn't loaded within "
+            f"{LOADING_LIMIT_S:g} s: try it there by itself, or name another environment with --python"
         ) from error
     except OSError as error:
         raise UsageError(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.control.command_desk import CommandDesk
+from edge_agent.control.command_dispatcher import CommandDispatcher
 from edge_agent.control.commands import AddressedReply, CommandRequest, carry_out
 from kardus.contract.commands import COMMANDS, MAX_COMMAND_BYTES, Acknowledge, Reply
 from kardus.support.errors import KardusError
@@ -157,11 +157,11 @@ def test_what_takes_its_time_is_answered_by_another_thread() -> None:
         return len(waiting) < 3
 
     handlers: dict[str, Any] = {"capture": lambda _: lambda: {"locations": 3}, "rebirth": lambda _: fail}
-    desk = CommandDesk(
+    dispatcher = CommandDispatcher(
         handlers, lambda _topic, _data, reply: sent.append(reply), later, lambda *told: outcomes.append(told)
     )
     for name in ("capture", "rebirth", "capture"):
-        desk.deal_with(CommandRequest(name, b'{"correlation": "7"}'))
+        dispatcher.dispatch(CommandRequest(name, b'{"correlation": "7"}'))
     (full,) = sent
     assert "ask again in a minute" in full.error
     for job in waiting[:2]:

@@ -6,7 +6,7 @@ from edge_agent.control.commands import AddressedReply, CommandHandler, CommandR
 from kardus.contract.commands import Reply
 
 
-class CommandDesk:
+class CommandDispatcher:
     """Owned by the agent's thread; replies that take their time come from another."""
 
     def __init__(
@@ -26,7 +26,7 @@ class CommandDesk:
         """
         self._handlers, self._reply, self._do_later, self._count = handlers, reply, do_later, count
 
-    def deal_with(self, request: CommandRequest) -> None:
+    def dispatch(self, request: CommandRequest) -> None:
         """Carry a command out; whoever has sent it is told over the present connection, or not at all."""
         found = carry_out(request, self._handlers)
         if found.job is None:
