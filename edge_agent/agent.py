@@ -355,7 +355,7 @@ class Agent:
 
     def _expect(self, message: ExpectedMessage) -> None:
         self._pipeline.expect(message)
-        if (told := self._expected.last_word(message.location)) is not None:
+        if (told := self._expected.latest_message(message.location)) is not None:
             self._recording.take(ExpectedChange(message.location, told))
 
     def _recording_scope(self, config: Config) -> RecordingScope:

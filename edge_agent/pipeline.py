@@ -21,7 +21,7 @@ from edge_agent.codes.reader import CodesRead
 from edge_agent.config import Config
 from edge_agent.config.sections import CodesSection
 from edge_agent.control.expected import ExpectedStore
-from edge_agent.deciding.correcting import Word
+from edge_agent.deciding.corrections import Correction
 from edge_agent.deciding.judging import Judging
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.deciding.verdict import ViewDoubts
@@ -232,7 +232,7 @@ class Pipeline:
         camera = self._cameras.watching(said.location)
         if said.location not in self._states:
             raise KardusError(f"location '{said.location}' has no verdict yet: wait for it")
-        camera.votes.correct(said.location, Word(said.truth, said.sku, said.by), said.captured)
+        camera.votes.correct(said.location, Correction(said.truth, said.sku, said.by), said.captured)
         self._record([self._finding(camera, said.location)])
         return self._states[said.location]
 

@@ -93,7 +93,7 @@ class ExpectedStore:
         """The last word of the WMS on each location, also that it has given it up."""
         return {location: known.expected for location, known in self._known.items()}
 
-    def last_word(self, location: str) -> Expected | None:
+    def latest_message(self, location: str) -> Expected | None:
         """The last word of the WMS on a location, also that it has given it up."""
         known = self._known.get(location)
         return known.expected if known else None

@@ -11,7 +11,13 @@ from datetime import datetime
 
 from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.code_witness import with_code
-from edge_agent.deciding.correcting import HeldWord, Word, corrected, said_seen, whole_milliseconds
+from edge_agent.deciding.corrections import (
+    Correction,
+    StandingCorrection,
+    corrected,
+    corrected_seen,
+    whole_milliseconds,
+)
 from edge_agent.deciding.recognised import Recognised, SeenStock
 from edge_agent.deciding.verdict import Decided, Judgement, combine, decide, judge, seen_of, with_empty_picture
 from edge_agent.records import CodeWitness, Expectation, Finding, Sighting
@@ -120,7 +126,7 @@ class Votes:
         """The locations that the slots belong to."""
         self._unchanged_since: dict[str, datetime] = {}
         """When what stands at each location was first seen; it has been looked at ever since."""
-        self._words: dict[str, HeldWord] = {}
+        self._corrections: dict[str, StandingCorrection] = {}
         """What somebody has said of what stands there."""
         self._rested_s: dict[str, float] = {}
         """For how long what is new at each location had to rest, as long as the change itself is voted on."""
@@ -158,7 +164,7 @@ class Votes:
                 self._rested_s[slot.location] = min(rested_s, activity.rested_s)
                 changed.add(slot.location)
                 self._unchanged_since.pop(slot.location, None)
-                self._words.pop(slot.location, None)
+                self._corrections.pop(slot.location, None)
             if activity.changed or (activity.classify and not slot.is_wanted):
                 slot.tries = 0
             if activity.classify or activity.obstructed != slot.is_obstructed:
@@ -212,7 +218,7 @@ class Votes:
         self._slots[slot].witness = witness
         return self._slots[slot].location
 
-    def correct(self, location: str, word: Word, captured: datetime) -> None:
+    def correct(self, location: str, correction: Correction, captured: datetime) -> None:
         """Somebody has looked at a picture of a location, taken at `captured`, and says what stands there.
 
         Raises:
@@ -221,16 +227,16 @@ class Votes:
         since = self._unchanged_since.get(location)
         if since is None or captured < whole_milliseconds(since):
             raise KardusError(f"location '{location}' has changed, or was out of sight, since that picture: look again")
-        self._words.pop(location, None)
-        if word.truth != "withdrawn":
-            self._words[location] = HeldWord(word)
+        self._corrections.pop(location, None)
+        if correction.truth != "withdrawn":
+            self._corrections[location] = StandingCorrection(correction)
 
-    def word(self, location: str, vote: Classification) -> Word | None:
+    def correction(self, location: str, vote: Classification) -> Correction | None:
         """What somebody has said of what stands there, unless the model has come to say something else since."""
-        held = self._words.get(location)
+        held = self._corrections.get(location)
         if held is None or held.holds(vote):
-            return held.word if held else None
-        del self._words[location]
+            return held.correction if held else None
+        del self._corrections[location]
         return None
 
     def is_busy(self, location: str) -> bool:
@@ -259,7 +265,7 @@ class Votes:
     def clear(self) -> None:
         """What was seen, and said of it, doesn't count any more."""
         self._unchanged_since.clear()
-        self._words.clear()
+        self._corrections.clear()
         self.vote_anew()
         for slot in self._slots:
             slot.forget_code()
@@ -322,9 +328,9 @@ class Judging:
         if decided is None or outcome.is_busy:
             return None  # what was seen before isn't verified by a picture of something else
         decided = self._in_another_light(votes, location, stock, decided)
-        word = votes.word(location, decided.vote)
-        if word:
-            decided = corrected(word, expectation.expected if expectation else None, decided.facing, decided.vote)
+        correction = votes.correction(location, decided.vote)
+        if correction:
+            decided = corrected(correction, expectation.expected if expectation else None, decided.facing, decided.vote)
         judgement = self._with_grace(location, expectation, decided.judgement, now_s)
         has_looked = bool(decided.vote.skus)  # else there is no model
         likelihood = decided.vote.likelihood(stock.sku) if stock and stock.sku and has_looked else None
@@ -334,11 +340,11 @@ class Judging:
             camera,
             captured,
             expected=stock,
-            seen=_seen(decided, judgement, word),
+            seen=_seen(decided, judgement, correction),
             expected_likelihood=min(1.0, likelihood) if likelihood is not None else None,
             reason=judgement.reason,
             facing=decided.facing,
-            corrected=word is not None,
+            corrected=correction is not None,
             rested_s=votes.rested_s(location),
         )
 
@@ -383,10 +389,10 @@ def _stock(expectation: Expectation | None, now_s: float) -> ExpectedStock | Non
     )
 
 
-def _seen(decided: Decided, judgement: Judgement, word: Word | None) -> Seen | None:
+def _seen(decided: Decided, judgement: Judgement, correction: Correction | None) -> Seen | None:
     """What stands there; None: there is no model, and nobody has said it."""
-    if word:
-        return said_seen(word, decided.vote)
+    if correction:
+        return corrected_seen(correction, decided.vote)
     if not decided.vote.skus:
         return None
     return seen_of(decided.vote, judgement.sku, judgement.category or judgement.family)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.deciding.correcting import Word, corrected
+from edge_agent.deciding.corrections import Correction, corrected
 from edge_agent.deciding.judging import Judging, Votes
 from edge_agent.records import Activity, Expectation, Finding, Sighting
 from kardus.contract.manifest import Calibration, ClassInfo
@@ -21,7 +21,7 @@ from kardus.support.errors import KardusError
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CLASSES = tuple(ClassInfo(name=name, category=name, sku=name) for name in ("A", "B", "empty"))
 RULES = VerdictSection(votes=1, window=1)
-RIGHT = Word("product", "A", "picker 7")
+RIGHT = Correction("product", "A", "picker 7")
 
 
 def _seen(sku: str) -> Classification:
@@ -54,9 +54,9 @@ class Shelf:
         assert found
         return found
 
-    def correct(self, word: Word, ago_s: float = 0.0) -> None:
+    def correct(self, correction: Correction, ago_s: float = 0.0) -> None:
         """Somebody says so of a picture."""
-        self.votes.correct("L", word, self.now - timedelta(seconds=ago_s))
+        self.votes.correct("L", correction, self.now - timedelta(seconds=ago_s))
 
 
 def _told(found: Finding) -> tuple[Verdict, str | None, bool]:
@@ -125,14 +125,14 @@ def test_what_is_withdrawn_counts_no_more() -> None:
     shelf = Shelf()
     shelf.look("B")
     shelf.correct(RIGHT)
-    shelf.correct(Word("withdrawn", "", "picker 7"))
+    shelf.correct(Correction("withdrawn", "", "picker 7"))
     assert _told(shelf.judge()) == (Verdict.MISMATCH, "B", False)
 
 
 def test_a_word_is_judged_against_what_is_expected_now() -> None:
     shelf = Shelf()
     shelf.look("A")
-    shelf.correct(Word("product", "C", ""))
+    shelf.correct(Correction("product", "C", ""))
     found = shelf.judge()
     assert (_told(found), found.reason) == ((Verdict.MISMATCH, "C", True), "corrected")
     shelf.expected["L"] = Expectation(Expected(revision=2, sku="C"), 0.0)
@@ -152,10 +152,10 @@ def test_a_word_is_judged_against_what_is_expected_now() -> None:
     ],
 )
 def test_every_word_has_its_verdict(truth: str, sku: str, expected: str | None, verdict: Verdict) -> None:
-    word = Word(truth, sku, "")  # type: ignore[arg-type]  # one of its texts
-    found = corrected(word, Expected(revision=1, sku=expected), None, _seen("B"))
+    correction = Correction(truth, sku, "")  # type: ignore[arg-type]  # one of its texts
+    found = corrected(correction, Expected(revision=1, sku=expected), None, _seen("B"))
     assert found.judgement.verdict is verdict
-    assert corrected(word, None, None, _seen("B")).judgement.verdict is Verdict.UNMANAGED
+    assert corrected(correction, None, None, _seen("B")).judgement.verdict is Verdict.UNMANAGED
 
 
 @given(st.lists(st.sampled_from(["A", "B", "empty", "change to B", "lose", "correct"]), max_size=25))

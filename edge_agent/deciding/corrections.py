@@ -19,7 +19,7 @@ Truth = Literal["product", "empty", "foreign", "withdrawn"]
 
 
 @dataclass(frozen=True)
-class Word:
+class Correction:
     """What somebody says that stands at a location."""
 
     truth: Truth
@@ -35,10 +35,10 @@ class Word:
 
 
 @dataclass
-class HeldWord:
-    """A word, and what the model said when it was given."""
+class StandingCorrection:
+    """A correction, and what the model said when it was given."""
 
-    word: Word
+    correction: Correction
     claim: tuple[bool, str] | None = None
     """None: the model hasn't been asked since."""
 
@@ -49,32 +49,32 @@ class HeldWord:
         return self.claim == claim
 
 
-def corrected(word: Word, expected: Expected | None, facing: int | None, vote: Classification) -> Decided:
-    """What a location comes to by somebody's word, whatever the WMS expects there now."""
-    sku = word.sku if word.truth == "product" else None
-    return Decided(Judgement(_verdict(word, expected), sku, reason=word.reason), vote, facing)
+def corrected(correction: Correction, expected: Expected | None, facing: int | None, vote: Classification) -> Decided:
+    """What a location comes to by somebody's correction, whatever the WMS expects there now."""
+    sku = correction.sku if correction.truth == "product" else None
+    return Decided(Judgement(_verdict(correction, expected), sku, reason=correction.reason), vote, facing)
 
 
-def said_seen(word: Word, vote: Classification) -> Seen:
+def corrected_seen(correction: Correction, vote: Classification) -> Seen:
     """What stands there, as somebody says; the model's own candidates stay."""
     top = tuple(Candidate(sku=score.sku, likelihood=min(1.0, score.likelihood)) for score in vote.skus[:3])
-    name = EMPTY_CLASS if word.truth == "empty" else None
-    is_sure = word.truth != "foreign"
-    return Seen(sku=word.sku or None, name=name, confidence=1.0 if is_sure else 0.0, top=top)
+    name = EMPTY_CLASS if correction.truth == "empty" else None
+    is_sure = correction.truth != "foreign"
+    return Seen(sku=correction.sku or None, name=name, confidence=1.0 if is_sure else 0.0, top=top)
 
 
 def whole_milliseconds(moment: datetime) -> datetime:
-    """A moment as messages have it, by which a word comes back about the very picture."""
+    """A moment as messages have it: by it, a correction names the picture that it is about."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _verdict(word: Word, expected: Expected | None) -> Verdict:
+def _verdict(correction: Correction, expected: Expected | None) -> Verdict:
     if expected is None or not expected.managed:
         return Verdict.UNMANAGED
-    if word.truth == "empty":
+    if correction.truth == "empty":
         return Verdict.EMPTY if expected.sku else Verdict.MATCH
     if not expected.sku:
         return Verdict.UNEXPECTED
-    if word.truth == "foreign":
+    if correction.truth == "foreign":
         return Verdict.UNKNOWN
-    return Verdict.MATCH if word.sku == expected.sku else Verdict.MISMATCH
+    return Verdict.MATCH if correction.sku == expected.sku else Verdict.MISMATCH
