@@ -102,7 +102,7 @@ class Agent:
             config,
             self._expected.managed,
             self._recorder.states,
-            self._pipeline.judging.in_grace,
+            self._pipeline.location_judge.in_grace,
             self._chores,
             on_kept=lambda reason, count: self._metrics.harvested.labels(reason).inc(count),
         )

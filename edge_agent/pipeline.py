@@ -22,7 +22,7 @@ from edge_agent.config import Config
 from edge_agent.config.sections import CodesSection
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.corrections import Correction
-from edge_agent.deciding.judging import Judging
+from edge_agent.deciding.judging import LocationJudge
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.deciding.verdict import ViewDoubts
 from edge_agent.health.metrics import Metrics
@@ -98,13 +98,13 @@ class Pipeline:
         self._metrics, self._clock, self._is_late = metrics, clock, is_late
         self._show: Callable[[ClassifiedCrops], None] | None = None  # while another model answers too
         self._states = recorder.states
-        self.judging = Judging(expected.managed, self._states, grace_s, clock)
+        self.location_judge = LocationJudge(expected.managed, self._states, grace_s, clock)
         self._doubts = ViewDoubts(self._states, doubt_s, refresh_s, clock)
         self._set_classifier(classifier)
 
     def use(self, config: Config) -> None:
         """Other rules, and perhaps other cameras and locations."""
-        self.judging.use(config.verdict.grace_s, self._cameras.locations)
+        self.location_judge.use(config.verdict.grace_s, self._cameras.locations)
         self._doubts.use(config.view.doubt_s, config.gate.refresh_s)
         self._doubts.keep(self._cameras)
         self._codes.use(config.codes)
@@ -112,7 +112,7 @@ class Pipeline:
     @property
     def waits(self) -> bool:
         """Whether something is decided by time alone."""
-        return bool(self.judging.in_grace or self._doubts.doubted)
+        return bool(self.location_judge.in_grace or self._doubts.doubted)
 
     def process(self, frames: Sequence[Frame]) -> Processed:
         """Frames of several cameras, to the disk; what they came to.
@@ -240,8 +240,8 @@ class Pipeline:
         """What doesn't come by itself: grace and doubts that are over, and another look in a doubt."""
         for camera in self._cameras.values():
             camera.prove_colours(self._states)
-        if self.judging.in_grace:
-            self._record(self._judge_again(self.judging.in_grace))
+        if self.location_judge.in_grace:
+            self._record(self._judge_again(self.location_judge.in_grace))
         for name, locations in self._doubts.look_again().items():
             camera = self._cameras[name]
             for location in locations:
@@ -360,7 +360,7 @@ class Pipeline:
         return ClassifiedCrops(whole_of(sighting.picture), sighting.corners, answers, expected, sighting.correction)
 
     def _finding(self, camera: Camera, location: str) -> Finding | None:
-        return self.judging.judge(camera.votes, location, camera.name, camera.view.last_capture)
+        return self.location_judge.finding(camera.votes, location, camera.name, camera.view.last_capture)
 
     def _doubt(self, name: str) -> None:
         """A camera's view is doubted: only what is seen from now on counts."""

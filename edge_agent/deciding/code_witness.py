@@ -2,28 +2,28 @@
 
 from dataclasses import replace
 
-from edge_agent.deciding.verdict import Decided, Judgement
+from edge_agent.deciding.verdict import AgreedVerdict, Judgement
 from edge_agent.records import CodeWitness
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
 
 
-def with_code(decided: Decided | None, witness: CodeWitness, expected: Expected | None) -> Decided | None:
+def with_code(agreed: AgreedVerdict | None, witness: CodeWitness, expected: Expected | None) -> AgreedVerdict | None:
     """What the votes of a slot come to, weighed with what its carton's code says (None: nothing).
 
     A doubt is settled by the code. What the model is sure of and the code says otherwise is `uncertain`, with both
     reasons; neither is believed more than the other.
     """
-    if decided is None or expected is None or not expected.managed:
-        return decided
-    judgement = decided.judgement
+    if agreed is None or expected is None or not expected.managed:
+        return agreed
+    judgement = agreed.judgement
     if judgement.verdict is Verdict.UNCERTAIN:
-        return replace(decided, judgement=_settled(judgement, witness, expected))
+        return replace(agreed, judgement=_settled(judgement, witness, expected))
     said = _said(judgement, expected)
     if said == witness.sku or _names_no_product(judgement, witness, expected):
-        return replace(decided, judgement=_named(judgement, witness))
+        return replace(agreed, judgement=_named(judgement, witness))
     reason = f"the model says {_in_words(judgement, said)}, the carton's code {witness.gtin} says {witness.sku}"
-    return replace(decided, judgement=Judgement(Verdict.UNCERTAIN, reason=reason))
+    return replace(agreed, judgement=Judgement(Verdict.UNCERTAIN, reason=reason))
 
 
 def _settled(judgement: Judgement, witness: CodeWitness, expected: Expected) -> Judgement:

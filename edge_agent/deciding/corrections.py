@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from edge_agent.deciding.verdict import Decided, Judgement
+from edge_agent.deciding.verdict import AgreedVerdict, Judgement
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Candidate, Expected, Seen
 from kardus.contract.verdicts import Verdict
@@ -49,10 +49,12 @@ class StandingCorrection:
         return self.claim == claim
 
 
-def corrected(correction: Correction, expected: Expected | None, facing: int | None, vote: Classification) -> Decided:
+def corrected_verdict(
+    correction: Correction, expected: Expected | None, facing: int | None, vote: Classification
+) -> AgreedVerdict:
     """What a location comes to by somebody's correction, whatever the WMS expects there now."""
     sku = correction.sku if correction.truth == "product" else None
-    return Decided(Judgement(_verdict(correction, expected), sku, reason=correction.reason), vote, facing)
+    return AgreedVerdict(Judgement(_verdict(correction, expected), sku, reason=correction.reason), vote, facing)
 
 
 def corrected_seen(correction: Correction, vote: Classification) -> Seen:

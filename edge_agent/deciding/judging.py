@@ -14,12 +14,20 @@ from edge_agent.deciding.code_witness import with_code
 from edge_agent.deciding.corrections import (
     Correction,
     StandingCorrection,
-    corrected,
     corrected_seen,
+    corrected_verdict,
     whole_milliseconds,
 )
 from edge_agent.deciding.recognised import Recognised, SeenStock
-from edge_agent.deciding.verdict import Decided, Judgement, combine, decide, judge, seen_of, with_empty_picture
+from edge_agent.deciding.verdict import (
+    AgreedVerdict,
+    Judgement,
+    agreed_verdict,
+    combine_facings,
+    judge_vote,
+    seen_of,
+    with_empty_picture,
+)
 from edge_agent.records import CodeWitness, Expectation, Finding, Sighting
 from kardus.contract.messages import Expected, ExpectedStock, LocationState, Seen
 from kardus.contract.verdicts import ALERTS, Verdict
@@ -74,21 +82,23 @@ class _Slot:
     basis: tuple[Expected | None, bool] = field(default=(None, False))
     """What its votes were judged against: the expectation, and whether a match stands."""
 
-    def decide(self, expected: Expected | None, standing: Verdict | None, rules: VerdictSection) -> Decided | None:
-        """What its votes come to. Judges those that weren't judged against this yet."""
+    def agreed_verdict(
+        self, expected: Expected | None, standing: Verdict | None, rules: VerdictSection
+    ) -> AgreedVerdict | None:
+        """What enough of its votes, or its carton's code, say. Judges those that weren't judged against this yet."""
         is_match = standing is Verdict.MATCH
         if self.basis[0] is not expected or self.basis[1] != is_match:
             self.basis = expected, is_match
             self.forget_judgements()
         for vote in self.votes:
-            vote.judgement = vote.judgement or judge(vote.seen, expected, rules, standing)
+            vote.judgement = vote.judgement or judge_vote(vote.seen, expected, rules, standing)
         judgements = [vote.judgement for vote in self.votes if vote.judgement]
-        decided = decide([vote.seen for vote in self.votes], judgements, rules)
+        agreed = agreed_verdict([vote.seen for vote in self.votes], judgements, rules)
         if self.is_new:
-            is_settled = decided is not None and judgements[-1] == decided.judgement
+            is_settled = agreed is not None and judgements[-1] == agreed.judgement
             self.is_wanted = not is_settled and self.tries < rules.window
             self.is_new = False
-        return with_code(decided, self.witness, expected) if self.witness else decided
+        return with_code(agreed, self.witness, expected) if self.witness else agreed
 
     def forget_code(self) -> None:
         """Its content may be another."""
@@ -101,10 +111,10 @@ class _Slot:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the votes of a location come to."""
+class LocationOutcome:
+    """What is known of a location by its pictures alone: the verdict of its slots, and whether they can be seen."""
 
-    decided: Decided | None
+    agreed: AgreedVerdict | None
     """None while they are too few."""
     is_obstructed: bool
     """Something stands before it, or it doesn't come to rest."""
@@ -182,12 +192,12 @@ class Votes:
             slot.is_new = True
         return touched, changed
 
-    def decide(self, location: str, expected: Expected | None, standing: Verdict | None = None) -> Outcome:
-        """What the last votes of a location come to."""
+    def outcome(self, location: str, expected: Expected | None, standing: Verdict | None = None) -> LocationOutcome:
+        """What the slots of a location come to together, before grace, corrections and the light are weighed."""
         slots = [self._slots[index] for index in self._slots_of[location]]
-        decided = [(slot.facing, slot.decide(expected, standing, self._rules)) for slot in slots]
-        return Outcome(
-            decided[0][1] if len(decided) == 1 else combine(decided),
+        agreed = [(slot.facing, slot.agreed_verdict(expected, standing, self._rules)) for slot in slots]
+        return LocationOutcome(
+            agreed[0][1] if len(agreed) == 1 else combine_facings(agreed),
             is_obstructed=any(slot.is_obstructed for slot in slots),
             is_busy=any(slot.is_busy for slot in slots),
         )
@@ -278,8 +288,11 @@ class Votes:
             slot.is_obstructed, slot.is_busy = False, False
 
 
-class Judging:
-    """Judges locations against what is expected of them now. Owned by the agent's thread."""
+class LocationJudge:
+    """Makes a finding, which is told, of a location's outcome: with grace, corrections, and what was recognised before.
+
+    Owned by the agent's thread.
+    """
 
     def __init__(
         self,
@@ -306,8 +319,8 @@ class Judging:
         self._obstructed_s = {name: since for name, since in self._obstructed_s.items() if name in locations}
         self._recognised.keep(locations)
 
-    def judge(self, votes: Votes, location: str, camera: str, captured: datetime) -> Finding | None:
-        """What the last votes of a location come to; None while they are too few, or something moves before it.
+    def finding(self, votes: Votes, location: str, camera: str, captured: datetime) -> Finding | None:
+        """What is told of a location now; None while its votes are too few, or something moves before it.
 
         Args:
             votes: of the camera that sees it.
@@ -317,47 +330,51 @@ class Judging:
         """
         expectation, state = self._expected.get(location), self._states.get(location)
         now_s = self._clock.monotonic_s()
-        outcome = votes.decide(
+        outcome = votes.outcome(
             location, expectation.expected if expectation else None, state.verdict if state else None
         )
-        decided, stock = outcome.decided, _stock(expectation, now_s)
+        agreed, stock = outcome.agreed, _stock(expectation, now_s)
         if outcome.is_obstructed:
             reason = self._why_obstructed(location, now_s)
             return Finding(location, Verdict.OBSTRUCTED, camera, captured, expected=stock, reason=reason)
         self._obstructed_s.pop(location, None)
-        if decided is None or outcome.is_busy:
+        if agreed is None or outcome.is_busy:
             return None  # what was seen before isn't verified by a picture of something else
-        decided = self._in_another_light(votes, location, stock, decided)
-        correction = votes.correction(location, decided.vote)
+        agreed = self._in_another_light(votes, location, stock, agreed)
+        correction = votes.correction(location, agreed.vote)
         if correction:
-            decided = corrected(correction, expectation.expected if expectation else None, decided.facing, decided.vote)
-        judgement = self._with_grace(location, expectation, decided.judgement, now_s)
-        has_looked = bool(decided.vote.skus)  # else there is no model
-        likelihood = decided.vote.likelihood(stock.sku) if stock and stock.sku and has_looked else None
+            agreed = corrected_verdict(
+                correction, expectation.expected if expectation else None, agreed.facing, agreed.vote
+            )
+        judgement = self._with_grace(location, expectation, agreed.judgement, now_s)
+        has_looked = bool(agreed.vote.skus)  # else there is no model
+        likelihood = agreed.vote.likelihood(stock.sku) if stock and stock.sku and has_looked else None
         return Finding(
             location,
             judgement.verdict,
             camera,
             captured,
             expected=stock,
-            seen=_seen(decided, judgement, correction),
+            seen=_seen(agreed, judgement, correction),
             expected_likelihood=min(1.0, likelihood) if likelihood is not None else None,
             reason=judgement.reason,
-            facing=decided.facing,
+            facing=agreed.facing,
             corrected=correction is not None,
             rested_s=votes.rested_s(location),
         )
 
-    def _in_another_light(self, votes: Votes, location: str, stock: ExpectedStock | None, decided: Decided) -> Decided:
+    def _in_another_light(
+        self, votes: Votes, location: str, stock: ExpectedStock | None, agreed: AgreedVerdict
+    ) -> AgreedVerdict:
         """What votes come to, where the same content may have matched the same expectation in another light."""
-        is_match = decided.judgement.verdict is Verdict.MATCH
-        if not is_match and not (decided.judgement.verdict in ALERTS and votes.is_relit(location)):
-            return decided
+        is_match = agreed.judgement.verdict is Verdict.MATCH
+        if not is_match and not (agreed.judgement.verdict in ALERTS and votes.is_relit(location)):
+            return agreed
         seen = SeenStock(location, votes.contents(location), stock.sku if stock else None)
         if is_match:
             self._recognised.remember(seen)
-            return decided
-        return self._recognised.weigh(seen, decided)
+            return agreed
+        return self._recognised.weigh(seen, agreed)
 
     def _why_obstructed(self, location: str, now_s: float) -> str:
         since_s = self._obstructed_s.setdefault(location, now_s)
@@ -389,10 +406,10 @@ def _stock(expectation: Expectation | None, now_s: float) -> ExpectedStock | Non
     )
 
 
-def _seen(decided: Decided, judgement: Judgement, correction: Correction | None) -> Seen | None:
+def _seen(agreed: AgreedVerdict, judgement: Judgement, correction: Correction | None) -> Seen | None:
     """What stands there; None: there is no model, and nobody has said it."""
     if correction:
-        return corrected_seen(correction, decided.vote)
-    if not decided.vote.skus:
+        return corrected_seen(correction, agreed.vote)
+    if not agreed.vote.skus:
         return None
-    return seen_of(decided.vote, judgement.sku, judgement.category or judgement.family)
+    return seen_of(agreed.vote, judgement.sku, judgement.category or judgement.family)

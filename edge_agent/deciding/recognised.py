@@ -8,7 +8,7 @@ there; so what contradicts the match of before is `uncertain`, until the light i
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from edge_agent.deciding.verdict import Decided
+from edge_agent.deciding.verdict import AgreedVerdict
 from kardus.contract.verdicts import Verdict
 
 IN_ANOTHER_LIGHT = (
@@ -39,7 +39,7 @@ class Recognised:
         """It matches."""
         self._matched[seen.location] = seen
 
-    def weigh(self, seen: SeenStock, alert: Decided) -> Decided:
+    def weigh(self, seen: SeenStock, alert: AgreedVerdict) -> AgreedVerdict:
         """An alert in another light than when this content was first seen: a doubt, where it matched in the first.
 
         Args:

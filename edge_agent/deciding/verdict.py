@@ -46,7 +46,7 @@ DOUBTED = (
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict on one vote, or on several that agree."""
+    """What one vote, or each of several that agree, says of the expectation: the verdict, and what is seen."""
 
     verdict: Verdict
     sku: str | None = None
@@ -57,7 +57,7 @@ class Judgement:
     """The category of a carton whose product is unknown or doubted, where it is sure. Votes agree without it."""
 
 
-def judge(
+def judge_vote(
     seen: Classification, expected: Expected | None, rules: VerdictSection, standing: Verdict | None = None
 ) -> Judgement:
     """Judge one vote against what the WMS expects (None: it has said nothing).
@@ -108,8 +108,8 @@ def with_empty_picture(seen: Classification, like_empty: bool | None) -> Classif
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What the votes of a location come to."""
+class AgreedVerdict:
+    """The judgement that a slot's last votes agree on, or that is worst among a location's slots."""
 
     judgement: Judgement
     vote: Classification
@@ -118,7 +118,9 @@ class Decided:
     """Which facing it is about; None where the location has one, or all of them agree."""
 
 
-def decide(votes: Sequence[Classification], judgements: Sequence[Judgement], rules: VerdictSection) -> Decided | None:
+def agreed_verdict(
+    votes: Sequence[Classification], judgements: Sequence[Judgement], rules: VerdictSection
+) -> AgreedVerdict | None:
     """The judgement that enough of the last votes agree on, with the latest vote that says so.
 
     Returns None while there are too few votes; once the window is full and no judgement has enough of them, the verdict
@@ -134,26 +136,26 @@ def decide(votes: Sequence[Classification], judgements: Sequence[Judgement], rul
     winner, count = Counter(judgements).most_common(1)[0]
     if count >= rules.votes:
         latest = max(index for index, judgement in enumerate(judgements) if judgement == winner)
-        return Decided(judgements[latest], votes[latest])
+        return AgreedVerdict(judgements[latest], votes[latest])
     if len(votes) < rules.window:
         return None
-    return Decided(Judgement(Verdict.UNCERTAIN, reason="the last pictures disagree"), votes[-1])
+    return AgreedVerdict(Judgement(Verdict.UNCERTAIN, reason="the last pictures disagree"), votes[-1])
 
 
-def combine(facings: Sequence[tuple[int | None, Decided | None]]) -> Decided | None:
-    """One verdict for a location from those of its facings; None while one of them is open.
+def combine_facings(facings: Sequence[tuple[int | None, AgreedVerdict | None]]) -> AgreedVerdict | None:
+    """One agreed verdict for a location from those of its facings; None while one of them is open.
 
     A facing with the wrong product makes the location wrong. An empty one beside stock doesn't: stock is counted
     elsewhere. What is worst decides, and of equals the first; the verdict names its facing unless all agree.
     """
-    known = [(number, decided) for number, decided in facings if decided is not None]
+    known = [(number, agreed) for number, agreed in facings if agreed is not None]
     if len(known) < len(facings):
         return None
-    stocked = [(number, decided) for number, decided in known if decided.judgement.verdict != Verdict.EMPTY]
+    stocked = [(number, agreed) for number, agreed in known if agreed.judgement.verdict != Verdict.EMPTY]
     number, worst = min(stocked or known, key=lambda item: WORST_FIRST.index(item[1].judgement.verdict))
-    agree = len({decided.judgement for _, decided in known}) == 1
+    agree = len({agreed.judgement for _, agreed in known}) == 1
     tells_facing = not agree and worst.judgement.verdict != Verdict.MATCH
-    return Decided(worst.judgement, worst.vote, number if tells_facing else None)
+    return AgreedVerdict(worst.judgement, worst.vote, number if tells_facing else None)
 
 
 def _enough(rules: VerdictSection, standing: Verdict | None) -> float:

@@ -15,7 +15,7 @@ from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
 from edge_agent.deciding import judging, verdict
 from edge_agent.deciding.judging import Votes
-from edge_agent.deciding.verdict import Decided, Judgement
+from edge_agent.deciding.verdict import AgreedVerdict, Judgement
 from edge_agent.records import Activity, Expectation, Sighting
 from edge_agent.seeing import camera_view
 from edge_agent.seeing.camera_view import BAD_IN_A_ROW, CameraView, Cutting
@@ -59,11 +59,11 @@ class Watched:
         """What the classifier says of it."""
         self.touched, _ = self.votes.take(sighting, answers)
         for location in self.touched:
-            self.votes.decide(location, expected[location])
+            self.votes.outcome(location, expected[location])
 
-    def decide(self, location: str, expected: Expected) -> Decided | None:
+    def decide(self, location: str, expected: Expected) -> AgreedVerdict | None:
         """What the votes come to."""
-        return self.votes.decide(location, expected).decided
+        return self.votes.outcome(location, expected).agreed
 
 
 def _watch(*, facings: bool = False, reference: Path | None = None) -> Watched:
@@ -159,18 +159,18 @@ def _play(watch: Watched, answers: list[list[str]], expected: Expected, start_s:
 def test_a_vote_stays_open_until_it_is_decided_and_then_nothing_is_classified() -> None:
     watch = _watch()
     assert _play(watch, [["A", "A"]] * 6, _expect("A")) == [2, 2, 2, 0, 0, 0]
-    decided = watch.decide(FIRST, _expect("A"))
-    assert decided
-    assert decided.judgement.verdict is Verdict.MATCH
+    agreed = watch.decide(FIRST, _expect("A"))
+    assert agreed
+    assert agreed.judgement.verdict is Verdict.MATCH
 
 
 def test_a_slot_whose_looks_disagree_is_looked_at_a_window_long() -> None:
     watch = _watch()
     answers = [["A", "A"], ["B", "A"], ["C", "A"], ["A", "A"], ["B", "A"], ["C", "A"], ["A", "A"]]
     assert _play(watch, answers, _expect("A")) == [2, 2, 2, 1, 1, 0, 0]
-    decided = watch.decide(FIRST, _expect("A"))
-    assert decided
-    assert decided.judgement.verdict is Verdict.UNCERTAIN
+    agreed = watch.decide(FIRST, _expect("A"))
+    assert agreed
+    assert agreed.judgement.verdict is Verdict.UNCERTAIN
 
 
 def test_a_look_that_contradicts_after_a_while_opens_the_vote_again() -> None:
@@ -178,9 +178,9 @@ def test_a_look_that_contradicts_after_a_while_opens_the_vote_again() -> None:
     _play(watch, [["A", "A"]] * 4, _expect("A"))
     asked = _play(watch, [["B", "A"]] * 5, _expect("A"), start_s=200)
     assert asked == [2, 1, 1, 0, 0]
-    decided = watch.decide(FIRST, _expect("A"))
-    assert decided
-    assert decided.judgement.verdict is Verdict.MISMATCH
+    agreed = watch.decide(FIRST, _expect("A"))
+    assert agreed
+    assert agreed.judgement.verdict is Verdict.MISMATCH
 
 
 def test_a_changed_expectation_asks_for_another_look() -> None:
@@ -191,9 +191,9 @@ def test_a_changed_expectation_asks_for_another_look() -> None:
     assert look.chosen == (1,)
     watch.take(look, [_seen("A")], {FIRST: _expect("A"), SECOND: _expect("B")})
     assert watch.touched == {SECOND}
-    decided = watch.decide(SECOND, _expect("B"))
-    assert decided
-    assert decided.judgement.verdict is Verdict.MISMATCH
+    agreed = watch.decide(SECOND, _expect("B"))
+    assert agreed
+    assert agreed.judgement.verdict is Verdict.MISMATCH
 
 
 def test_the_crops_are_those_of_the_slots_that_are_asked_for() -> None:
@@ -237,7 +237,7 @@ def test_somebody_in_front_obstructs_and_is_told_once() -> None:
         return watch.votes.take(sighting, [])[0]
 
     def is_obstructed(location: str) -> bool:
-        return watch.votes.decide(location, _expect("A")).is_obstructed
+        return watch.votes.outcome(location, _expect("A")).is_obstructed
 
     touched = [pass_by(standing, 20)]
     assert watch.votes.is_busy(FIRST), "seen, and nothing is known of it by this picture"
@@ -270,9 +270,9 @@ def test_the_facings_of_a_location_make_one_verdict_that_names_the_one_that_disa
     watch = _watch(facings=True)
     assert watch.votes.locations == (FIRST,)
     _play(watch, [shown] * 3, _expect("A"))
-    decided = watch.decide(FIRST, _expect("A"))
-    assert decided
-    assert (decided.judgement.verdict, decided.facing) == (wanted, facing)
+    agreed = watch.decide(FIRST, _expect("A"))
+    assert agreed
+    assert (agreed.judgement.verdict, agreed.facing) == (wanted, facing)
 
 
 def test_a_location_waits_for_all_its_facings() -> None:
@@ -308,13 +308,13 @@ def test_the_first_picture_and_an_exchanged_carton_are_told_as_other_stock() -> 
 
 def test_a_vote_is_judged_once_and_again_for_another_expectation(monkeypatch: pytest.MonkeyPatch) -> None:
     watch, judged, first, other = _watch(), [], _expect("A"), _expect("B")
-    real = verdict.judge
+    real = verdict.judge_vote
 
     def counting(seen: Classification, *rest: Any) -> Judgement:
         judged.append(seen)
         return real(seen, *rest)
 
-    monkeypatch.setattr(judging, "judge", counting)
+    monkeypatch.setattr(judging, "judge_vote", counting)
     sighting = watch.see(still(0), 0)
     watch.votes.take(sighting, [_seen("A"), _seen("A")])
     for _ in range(3):
@@ -344,7 +344,7 @@ def test_a_camera_may_rest_once_nothing_moves_and_nothing_is_wanted() -> None:
         for _ in range(RULES.window):
             camera.votes.take(sighting, [_seen("A")] * len(chosen))
         for location in () if busy else camera.votes.locations:
-            judging.Judging({}, {}, 60, SetClock(NOON, 0.0)).judge(camera.votes, location, "rack", NOON)
+            judging.LocationJudge({}, {}, 60, SetClock(NOON, 0.0)).finding(camera.votes, location, "rack", NOON)
         attentions.append(camera.attention)
     assert attentions == ["moving", "wanted", "moving", "rest"]
 
@@ -352,11 +352,11 @@ def test_a_camera_may_rest_once_nothing_moves_and_nothing_is_wanted() -> None:
 def test_a_location_that_leaves_the_configuration_during_its_grace_is_not_judged_again() -> None:
     votes, clock = Votes([(FIRST, None)], RULES), SetClock(datetime(2026, 3, 1, tzinfo=UTC), 10.0)
     expected = {FIRST: Expectation(_expect("A"), 5.0, replaced_s=9.0)}
-    watched = judging.Judging(expected, {}, 60, clock)
+    watched = judging.LocationJudge(expected, {}, 60, clock)
     sighting = watch_of_one()
     for _ in range(3):
         votes.take(sighting, [_seen("B")])
-    watched.judge(votes, FIRST, "rack", clock.now())
+    watched.finding(votes, FIRST, "rack", clock.now())
     assert watched.in_grace == {FIRST}
     watched.use(60, {SECOND})
     assert watched.in_grace == set()

@@ -51,7 +51,7 @@ class Passage:
     @property
     def judged(self) -> int:
         """How many votes were judged."""
-        return self.calls["edge_agent/deciding/verdict.py:judge"]
+        return self.calls["edge_agent/deciding/verdict.py:judge_vote"]
 
 
 class Tracer:

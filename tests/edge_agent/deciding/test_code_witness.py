@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from edge_agent.deciding.code_witness import with_code
-from edge_agent.deciding.verdict import Decided, Judgement
+from edge_agent.deciding.verdict import AgreedVerdict, Judgement
 from edge_agent.records import CodeWitness
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import ALERTS, Verdict
@@ -21,9 +21,9 @@ JUDGEMENTS = st.builds(
 
 
 def _weighed(judgement: Judgement, witness: CodeWitness, expected: Expected | None = WANTS_A) -> Judgement:
-    decided = with_code(Decided(judgement, VOTE), witness, expected)
-    assert decided is not None
-    return decided.judgement
+    agreed = with_code(AgreedVerdict(judgement, VOTE), witness, expected)
+    assert agreed is not None
+    return agreed.judgement
 
 
 def test_a_doubt_is_settled_by_the_code() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.deciding.corrections import Correction, corrected
-from edge_agent.deciding.judging import Judging, Votes
+from edge_agent.deciding.corrections import Correction, corrected_verdict
+from edge_agent.deciding.judging import LocationJudge, Votes
 from edge_agent.records import Activity, Expectation, Finding, Sighting
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.contract.messages import Expected
@@ -36,7 +36,7 @@ class Shelf:
         """Nobody has looked yet."""
         self.votes = Votes([("L", None)], RULES)
         self.expected = {"L": Expectation(Expected(revision=1, sku="A"), 0.0)}
-        self._judging = Judging(self.expected, {}, 0.0)
+        self._location_judge = LocationJudge(self.expected, {}, 0.0)
         self.now = NOON
 
     def look(self, sku: str, *, changed: bool = False) -> Finding:
@@ -50,7 +50,7 @@ class Shelf:
 
     def judge(self) -> Finding:
         """What it comes to."""
-        found = self._judging.judge(self.votes, "L", "cam", self.now)
+        found = self._location_judge.finding(self.votes, "L", "cam", self.now)
         assert found
         return found
 
@@ -153,9 +153,9 @@ def test_a_word_is_judged_against_what_is_expected_now() -> None:
 )
 def test_every_word_has_its_verdict(truth: str, sku: str, expected: str | None, verdict: Verdict) -> None:
     correction = Correction(truth, sku, "")  # type: ignore[arg-type]  # one of its texts
-    found = corrected(correction, Expected(revision=1, sku=expected), None, _seen("B"))
+    found = corrected_verdict(correction, Expected(revision=1, sku=expected), None, _seen("B"))
     assert found.judgement.verdict is verdict
-    assert corrected(correction, None, None, _seen("B")).judgement.verdict is Verdict.UNMANAGED
+    assert corrected_verdict(correction, None, None, _seen("B")).judgement.verdict is Verdict.UNMANAGED
 
 
 @given(st.lists(st.sampled_from(["A", "B", "empty", "change to B", "lose", "correct"]), max_size=25))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.deciding.judging import IN_GRACE, OBSTRUCTED, Judging, Votes
+from edge_agent.deciding.judging import IN_GRACE, OBSTRUCTED, LocationJudge, Votes
 from edge_agent.deciding.recognised import IN_ANOTHER_LIGHT
 from edge_agent.records import Activity, Expectation, Finding, Sighting
 from kardus.contract.manifest import Calibration, ClassInfo
@@ -52,8 +52,8 @@ def _votes(*skus: str, rules: VerdictSection = RULES) -> Votes:
 
 
 def _verdict(votes: Votes, expected: Expected | None = WANTED, standing: Verdict | None = None) -> Verdict | None:
-    decided = votes.decide("L", expected, standing).decided
-    return decided.judgement.verdict if decided else None
+    agreed = votes.outcome("L", expected, standing).agreed
+    return agreed.judgement.verdict if agreed else None
 
 
 def test_votes_below_the_number_that_is_asked_for_decide_nothing() -> None:
@@ -118,20 +118,20 @@ def test_what_its_own_empty_picture_says_counts() -> None:
     votes = Votes([("L", None)], RULES)
     for _ in range(2):
         votes.take(_sighting(CLASSIFY, like_empty=True), [_seen("A")])
-    decided = votes.decide("L", WANTED).decided
-    assert decided
-    assert decided.judgement.verdict is Verdict.UNCERTAIN
-    assert "disagree on whether it is empty" in decided.judgement.reason
+    agreed = votes.outcome("L", WANTED).agreed
+    assert agreed
+    assert agreed.judgement.verdict is Verdict.UNCERTAIN
+    assert "disagree on whether it is empty" in agreed.judgement.reason
 
 
 def test_something_before_a_slot_is_told_once_it_comes_and_goes() -> None:
     votes = _votes("A", "A")
     assert votes.take(_sighting(Activity(classify=False, obstructed=True, busy=True)), [])[0] == {"L"}
     assert votes.take(_sighting(Activity(classify=False, obstructed=True)), [])[0] == set()
-    outcome = votes.decide("L", WANTED)
+    outcome = votes.outcome("L", WANTED)
     assert (outcome.is_obstructed, outcome.is_busy, votes.is_busy("L")) == (True, False, False)
     assert votes.take(_sighting(REST), [])[0] == {"L"}
-    assert not votes.decide("L", WANTED).is_obstructed
+    assert not votes.outcome("L", WANTED).is_obstructed
 
 
 def test_a_lost_view_leaves_no_votes_and_nothing_before_a_slot() -> None:
@@ -139,8 +139,8 @@ def test_a_lost_view_leaves_no_votes_and_nothing_before_a_slot() -> None:
     votes.want("L")
     votes.take(_sighting(Activity(classify=False, obstructed=True, busy=True)), [])
     votes.lose()
-    outcome = votes.decide("L", WANTED)
-    assert (outcome.decided, outcome.is_obstructed, outcome.is_busy) == (None, False, False)
+    outcome = votes.outcome("L", WANTED)
+    assert (outcome.agreed, outcome.is_obstructed, outcome.is_busy) == (None, False, False)
     assert votes.wanted == [False]
 
 
@@ -175,10 +175,10 @@ def _judge(
     standing: Verdict | None = None,
     grace_s: float = 60,
     now_s: float = 100,
-) -> tuple[Finding | None, Judging]:
+) -> tuple[Finding | None, LocationJudge]:
     states = {"L": _state(standing)} if standing else {}
-    judging = Judging(expectations, states, grace_s, SetClock(NOW, now_s))
-    return judging.judge(votes, "L", "cam", NOW), judging
+    judging = LocationJudge(expectations, states, grace_s, SetClock(NOW, now_s))
+    return judging.finding(votes, "L", "cam", NOW), judging
 
 
 def test_a_finding_says_what_is_seen_and_how_likely_what_is_expected_is() -> None:
@@ -246,19 +246,19 @@ def test_another_light_alone_makes_no_alert_of_a_match(
         votes.vote_anew()
     for _ in range(RULES.votes):
         votes.take(_sighting(Activity(classify=True, relit=relit)), [_seen("B")])
-    finding = judging.judge(votes, "L", "cam", NOW)
+    finding = judging.finding(votes, "L", "cam", NOW)
     assert finding
     assert (finding.verdict, finding.reason == IN_ANOTHER_LIGHT) == (verdict, verdict is Verdict.UNCERTAIN)
 
 
 def test_what_never_comes_to_rest_is_told_once_with_its_remedy(caplog: pytest.LogCaptureFixture) -> None:
     clock, votes = SetClock(NOW, 0.0), _votes()
-    judging = Judging({}, {}, 0.0, clock)
+    judging = LocationJudge({}, {}, 0.0, clock)
 
     def reason(now_s: float, *, obstructed: bool) -> str:
         clock.set(NOW, now_s)
         votes.take(_sighting(Activity(classify=False, obstructed=obstructed)), [])
-        finding = judging.judge(votes, "L", "rack", NOW)
+        finding = judging.finding(votes, "L", "rack", NOW)
         return finding.reason if finding else ""
 
     seen = [reason(at_s, obstructed=True) for at_s in (0.0, 599.0, 600.0, 900.0)]

@@ -3,7 +3,7 @@
 import pytest
 
 from edge_agent.deciding.recognised import IN_ANOTHER_LIGHT, Recognised, SeenStock
-from edge_agent.deciding.verdict import Decided, Judgement
+from edge_agent.deciding.verdict import AgreedVerdict, Judgement
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.inference.classification import Classification
 
@@ -11,8 +11,8 @@ VOTE = Classification("a", "A", "c", 0.9, 0.9, known=True, skus=())
 SEEN = SeenStock("L-1", (3,), "A")
 
 
-def _decided(verdict: Verdict) -> Decided:
-    return Decided(Judgement(verdict), VOTE)
+def _decided(verdict: Verdict) -> AgreedVerdict:
+    return AgreedVerdict(Judgement(verdict), VOTE)
 
 
 def _after_a_match() -> Recognised:
@@ -24,7 +24,7 @@ def _after_a_match() -> Recognised:
 @pytest.mark.parametrize("verdict", sorted(ALERTS))
 def test_an_alert_in_another_light_is_a_doubt_with_its_remedy(verdict: Verdict) -> None:
     weighed = _after_a_match().weigh(SEEN, _decided(verdict))
-    assert weighed == Decided(Judgement(Verdict.UNCERTAIN, reason=IN_ANOTHER_LIGHT), VOTE)
+    assert weighed == AgreedVerdict(Judgement(Verdict.UNCERTAIN, reason=IN_ANOTHER_LIGHT), VOTE)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.deciding.verdict import Decided, Judgement, combine, judge, with_empty_picture
-from edge_agent.deciding.verdict import decide as decide_votes
+from edge_agent.deciding.verdict import (
+    AgreedVerdict,
+    Judgement,
+    agreed_verdict,
+    combine_facings,
+    judge_vote,
+    with_empty_picture,
+)
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
@@ -38,10 +44,10 @@ def _look(a: float = 0.0, b: float = 0.0, c: float = 0.0, empty: float = 0.0, *,
 
 def decide(
     seen: list[Classification], expected: Expected | None, rules: VerdictSection, standing: Verdict | None = None
-) -> Decided | None:
+) -> AgreedVerdict | None:
     """What a window of votes comes to, each judged against this."""
     recent = seen[-rules.window :]
-    return decide_votes(recent, [judge(vote, expected, rules, standing) for vote in recent], rules)
+    return agreed_verdict(recent, [judge_vote(vote, expected, rules, standing) for vote in recent], rules)
 
 
 HYSTERESIS = 0.125
@@ -91,69 +97,69 @@ def _doubted(sku: str) -> Classification:
 
 
 def test_where_the_expected_product_is_hardly_like_itself_nothing_is_said() -> None:
-    judged = judge(_doubted("B"), _expect("B"), RULES)
+    judged = judge_vote(_doubted("B"), _expect("B"), RULES)
     assert judged.verdict is Verdict.UNCERTAIN
     assert judged.reason == "it may be what is expected, but it looks less like it than photos of it do"
-    assert judge(_doubted("empty"), _expect(None), RULES).verdict is Verdict.UNCERTAIN
+    assert judge_vote(_doubted("empty"), _expect(None), RULES).verdict is Verdict.UNCERTAIN
 
 
 def test_what_is_hardly_like_another_product_is_not_named_as_one() -> None:
-    assert judge(_doubted("C"), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
-    assert judge(_doubted("C"), _expect(None), RULES) == Judgement(Verdict.UNKNOWN)
-    assert judge(_doubted("C"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
-    assert judge(_doubted("empty"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
+    assert judge_vote(_doubted("C"), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
+    assert judge_vote(_doubted("C"), _expect(None), RULES) == Judgement(Verdict.UNKNOWN)
+    assert judge_vote(_doubted("C"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
+    assert judge_vote(_doubted("empty"), _expect("not learnt"), RULES).verdict is Verdict.UNCERTAIN
 
 
 def test_the_family_of_what_is_hardly_like_a_product_is_told_where_it_is_sure() -> None:
     for expected in (_expect("B"), _expect("C"), _expect(None)):
-        assert judge(_doubted("C"), expected, RULES).family == "Y"
-    assert judge(_doubted("empty"), _expect(None), RULES).family is None
-    assert judge(_look(c=1.0, known=False), _expect("B"), RULES).family is None
+        assert judge_vote(_doubted("C"), expected, RULES).family == "Y"
+    assert judge_vote(_doubted("empty"), _expect(None), RULES).family is None
+    assert judge_vote(_look(c=1.0, known=False), _expect("B"), RULES).family is None
     logits = np.log(np.array([[0.5, 1e-9, 1e-9, 0.5, 1e-9]], dtype=np.float32))
     unsure = interpret(logits, CLASSES, Calibration(doubt_threshold=1e9), logits.max(axis=1))[0]
-    assert judge(unsure, _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
-    assert judge(unsure, _expect("B"), RULES).family is None
+    assert judge_vote(unsure, _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
+    assert judge_vote(unsure, _expect("B"), RULES).family is None
 
 
 def test_votes_agree_that_it_is_unknown_whatever_they_say_of_its_family() -> None:
     logits = np.log(np.array([[0.5, 1e-9, 1e-9, 0.5, 1e-9]], dtype=np.float32))
     unsure = interpret(logits, CLASSES, Calibration(doubt_threshold=1e9), logits.max(axis=1))[0]
-    decided = decide([unsure, _doubted("C")], _expect("B"), VerdictSection(window=3, votes=2))
-    assert decided
-    assert (decided.judgement.verdict, decided.judgement.family) == (Verdict.UNKNOWN, "Y")
+    agreed = decide([unsure, _doubted("C")], _expect("B"), VerdictSection(window=3, votes=2))
+    assert agreed
+    assert (agreed.judgement.verdict, agreed.judgement.family) == (Verdict.UNKNOWN, "Y")
 
 
 def test_a_doubted_look_that_may_be_of_the_expected_product_is_no_alert() -> None:
     logits = np.log(np.array([[1e-9, 1e-9, 0.48, 0.52, 1e-9]], dtype=np.float32))
     seen = interpret(logits, CLASSES, Calibration(doubt_threshold=1e9), logits.max(axis=1))[0]
-    assert (seen.sku, judge(seen, _expect("B"), RULES).verdict) == ("C", Verdict.UNCERTAIN)
-    assert judge(seen, _expect("A"), RULES) == Judgement(Verdict.UNKNOWN)
+    assert (seen.sku, judge_vote(seen, _expect("B"), RULES).verdict) == ("C", Verdict.UNCERTAIN)
+    assert judge_vote(seen, _expect("A"), RULES) == Judgement(Verdict.UNKNOWN)
 
 
 def test_what_looks_empty_is_no_stock_though_it_hardly_looks_so() -> None:
-    assert judge(_doubted("empty"), _expect("B"), RULES) == Judgement(Verdict.EMPTY)
+    assert judge_vote(_doubted("empty"), _expect("B"), RULES) == Judgement(Verdict.EMPTY)
     looks = [decide([look] * RULES.window, _expect("B"), RULES) for look in (_look(b=1.0), _doubted("empty"))]
-    both = combine([(1, looks[0]), (2, looks[1])])
+    both = combine_facings([(1, looks[0]), (2, looks[1])])
     assert both
     assert both.judgement.verdict is Verdict.MATCH
 
 
 def test_what_looks_like_its_own_empty_picture_is_not_doubted() -> None:
     seen = with_empty_picture(_doubted("empty"), like_empty=True)
-    assert judge(seen, _expect(None), RULES).verdict is Verdict.MATCH
-    assert judge(seen, _expect("B"), RULES).verdict is Verdict.EMPTY
+    assert judge_vote(seen, _expect(None), RULES).verdict is Verdict.MATCH
+    assert judge_vote(seen, _expect("B"), RULES).verdict is Verdict.EMPTY
     for like_empty in (False, None):
         seen = with_empty_picture(_doubted("C"), like_empty=like_empty)
-        assert judge(seen, _expect("B"), RULES).verdict is Verdict.UNKNOWN
+        assert judge_vote(seen, _expect("B"), RULES).verdict is Verdict.UNKNOWN
 
 
 def test_what_is_unknown_is_unknown_though_it_is_most_like_what_is_expected() -> None:
-    assert judge(_look(b=1.0, known=False), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
+    assert judge_vote(_look(b=1.0, known=False), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
 
 
 @given(looks(), SKUS, rules())
 def test_a_doubt_is_never_a_mismatch(seen: Classification, sku: str, rules: VerdictSection) -> None:
-    judged = judge(seen, _expect(sku), rules)
+    judged = judge_vote(seen, _expect(sku), rules)
     if seen.likelihood(sku) > rules.mismatch_likelihood:
         assert judged.verdict is not Verdict.MISMATCH
 
@@ -161,7 +167,7 @@ def test_a_doubt_is_never_a_mismatch(seen: Classification, sku: str, rules: Verd
 @given(looks(), rules())
 def test_a_doubt_is_never_an_unexpected_carton(seen: Classification, rules: VerdictSection) -> None:
     if seen.likelihood("empty") > rules.mismatch_likelihood:
-        assert judge(seen, _expect(None), rules).verdict is not Verdict.UNEXPECTED
+        assert judge_vote(seen, _expect(None), rules).verdict is not Verdict.UNEXPECTED
 
 
 def test_loose_rules_are_refused_or_never_miss_what_they_see() -> None:
@@ -170,7 +176,7 @@ def test_loose_rules_are_refused_or_never_miss_what_they_see() -> None:
         loose = VerdictSection(mismatch_likelihood=0.9, match_likelihood=1.0, min_confidence=0.5)
     except ValueError:
         return
-    judged = judge(_look(a=0.05, b=0.6, c=0.35), _expect("B"), loose)
+    judged = judge_vote(_look(a=0.05, b=0.6, c=0.35), _expect("B"), loose)
     assert (judged.verdict, judged.sku) != (Verdict.MISMATCH, "B")
 
 
@@ -178,7 +184,7 @@ def test_loose_rules_are_refused_or_never_miss_what_they_see() -> None:
 def test_a_mismatch_names_another_product_or_category_that_is_sure(
     seen: Classification, sku: str, rules: VerdictSection
 ) -> None:
-    judged = judge(seen, _expect(sku), rules)
+    judged = judge_vote(seen, _expect(sku), rules)
     if judged.verdict is not Verdict.MISMATCH:
         return
     assert seen.known
@@ -193,7 +199,9 @@ def test_a_match_needs_the_expected_product_s_likelihood(
     seen: Classification, sku: str | None, rules: VerdictSection
 ) -> None:
     likely = seen.likelihood(sku or "empty") >= rules.match_likelihood
-    assert (judge(seen, _expect(sku), rules).verdict is Verdict.MATCH) == (likely and seen.known and not seen.doubted)
+    assert (judge_vote(seen, _expect(sku), rules).verdict is Verdict.MATCH) == (
+        likely and seen.known and not seen.doubted
+    )
 
 
 @given(
@@ -204,12 +212,12 @@ def test_a_match_needs_the_expected_product_s_likelihood(
 def test_without_an_expectation_a_location_is_unmanaged(
     seen: Classification, rules: VerdictSection, expected: Expected | None
 ) -> None:
-    assert judge(seen, expected, rules) == Judgement(Verdict.UNMANAGED)
+    assert judge_vote(seen, expected, rules) == Judgement(Verdict.UNMANAGED)
 
 
 @given(looks(), rules())
 def test_a_product_that_the_model_never_learnt_is_never_missed(seen: Classification, rules: VerdictSection) -> None:
-    judged = judge(seen, _expect("not learnt"), rules)
+    judged = judge_vote(seen, _expect("not learnt"), rules)
     assert judged.verdict in (Verdict.UNCERTAIN, Verdict.EMPTY)
     if judged.verdict is Verdict.EMPTY:
         assert seen.sku == "empty"
@@ -224,12 +232,12 @@ def test_a_carton_that_is_none_of_the_classes_is_unknown(
 ) -> None:
     likely = seen.likelihood(sku or "empty") > rules.mismatch_likelihood
     is_none = not seen.known or (seen.doubted and seen.sku not in (sku, "empty") and not likely)
-    assert (judge(seen, _expect(sku), rules).verdict is Verdict.UNKNOWN) == is_none
+    assert (judge_vote(seen, _expect(sku), rules).verdict is Verdict.UNKNOWN) == is_none
 
 
 @given(looks(), EXPECTATIONS, rules())
 def test_a_doubt_has_a_reason(seen: Classification, expected: Expected | None, rules: VerdictSection) -> None:
-    judged = judge(seen, expected, rules)
+    judged = judge_vote(seen, expected, rules)
     assert (judged.verdict is Verdict.UNCERTAIN) == bool(judged.reason)
 
 
@@ -256,7 +264,7 @@ def test_a_doubt_has_a_reason(seen: Classification, expected: Expected | None, r
 def test_the_default_rules_judge_so(
     seen: Classification, expected: str | None, verdict: Verdict, sku: str | None, category: str | None
 ) -> None:
-    judged = judge(seen, _expect(expected), RULES)
+    judged = judge_vote(seen, _expect(expected), RULES)
     assert (judged.verdict, judged.sku, judged.category) == (verdict, sku, category)
 
 
@@ -269,7 +277,7 @@ def test_a_verdict_has_the_votes_of_the_window(
 ) -> None:
     decision = decide(seen, expected, rules)
     recent = seen[-rules.window :]
-    judgements = [judge(look, expected, rules) for look in recent]
+    judgements = [judge_vote(look, expected, rules) for look in recent]
     enough = [j for j in judgements if judgements.count(j) >= rules.votes]
     if decision is None:
         assert not enough
@@ -277,7 +285,7 @@ def test_a_verdict_has_the_votes_of_the_window(
     elif decision.judgement in judgements and enough:
         assert judgements.count(decision.judgement) >= rules.votes
         assert decision.vote is next(
-            look for look in reversed(recent) if judge(look, expected, rules) == decision.judgement
+            look for look in reversed(recent) if judge_vote(look, expected, rules) == decision.judgement
         )
     else:
         assert not enough
@@ -348,13 +356,13 @@ def test_every_look_is_judged_by_the_present_expectation() -> None:
 def test_a_standing_match_is_not_given_up_for_a_little_less() -> None:
     rules = VerdictSection(match_likelihood=0.6, hysteresis=0.15)
     little_less, much_less = _look(a=0.5, b=0.5), _look(a=0.4, b=0.6)
-    assert judge(little_less, _expect("A"), rules).verdict is Verdict.UNCERTAIN
-    assert judge(little_less, _expect("A"), rules, Verdict.MATCH).verdict is Verdict.MATCH
-    assert judge(little_less, _expect("A"), rules, Verdict.UNCERTAIN).verdict is Verdict.UNCERTAIN
-    assert judge(much_less, _expect("A"), rules, Verdict.MATCH).verdict is Verdict.UNCERTAIN
-    decided = decide([little_less] * 3, _expect("A"), rules, Verdict.MATCH)
-    assert decided
-    assert decided.judgement.verdict is Verdict.MATCH
+    assert judge_vote(little_less, _expect("A"), rules).verdict is Verdict.UNCERTAIN
+    assert judge_vote(little_less, _expect("A"), rules, Verdict.MATCH).verdict is Verdict.MATCH
+    assert judge_vote(little_less, _expect("A"), rules, Verdict.UNCERTAIN).verdict is Verdict.UNCERTAIN
+    assert judge_vote(much_less, _expect("A"), rules, Verdict.MATCH).verdict is Verdict.UNCERTAIN
+    agreed = decide([little_less] * 3, _expect("A"), rules, Verdict.MATCH)
+    assert agreed
+    assert agreed.judgement.verdict is Verdict.MATCH
 
 
 @given(LOOKS, EXPECTATIONS, rules())
@@ -362,7 +370,7 @@ def test_hysteresis_makes_no_alert_of_a_match_and_no_match_of_an_alert(
     seen: list[Classification], expected: Expected | None, rules: VerdictSection
 ) -> None:
     for look in seen:
-        fresh, standing = judge(look, expected, rules), judge(look, expected, rules, Verdict.MATCH)
+        fresh, standing = judge_vote(look, expected, rules), judge_vote(look, expected, rules, Verdict.MATCH)
         assert standing == fresh or (fresh.verdict, standing.verdict) in {
             (Verdict.UNCERTAIN, Verdict.MATCH),
             (Verdict.EMPTY, Verdict.MATCH),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.deciding.judging import Judging, Votes
+from edge_agent.deciding.judging import LocationJudge, Votes
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.deciding.verdict import DOUBTED, FEWEST_TURNED, LOOK_AGAIN_S, ViewDoubts
@@ -157,7 +157,7 @@ class _Looks(_Cameras):
         super().__init__(8)
         self.votes = Votes([(name, slot) for name in self.names for slot in range(slots)], VerdictSection())
         expected = {name: Expectation(Expected(revision=1, sku="tea"), received_s=0.0) for name in self.names}
-        self._slots, self._judging = slots, Judging(expected, self._recorder.states, 0.0, self.clock)
+        self._slots, self._location_judge = slots, LocationJudge(expected, self._recorder.states, 0.0, self.clock)
 
     def look(self, sku: str, *activities: Activity) -> None:
         """Pictures in which the same happens in every location: one activity, or one a slot of it, for each picture."""
@@ -177,7 +177,7 @@ class _Looks(_Cameras):
         self.judge()
 
     def judge(self) -> None:
-        judged = [self._judging.judge(self.votes, name, "rack", self.clock.now()) for name in self.names]
+        judged = [self._location_judge.finding(self.votes, name, "rack", self.clock.now()) for name in self.names]
         self.record([finding for finding in judged if finding])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_agent.config.sections import GateSection, VerdictSection
-from edge_agent.deciding.verdict import judge, with_empty_picture
+from edge_agent.deciding.verdict import judge_vote, with_empty_picture
 from edge_agent.seeing.empty import EmptyPictures
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
@@ -55,7 +55,7 @@ def _seen(sku: str, confidence: float = 0.95, *, known: bool = True, skus: str =
 
 
 def _verdict(seen: Classification, like_empty: bool | None, expected: str | None) -> Verdict:  # noqa: FBT001 - a case
-    return judge(with_empty_picture(seen, like_empty), Expected(revision=1, sku=expected), RULES).verdict
+    return judge_vote(with_empty_picture(seen, like_empty), Expected(revision=1, sku=expected), RULES).verdict
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_a_model_without_a_class_empty_leaves_it_to_the_picture(
 
 def test_without_managed_stock_nothing_is_said() -> None:
     given_up = Expected(revision=1, sku=None, managed=False)
-    assert judge(with_empty_picture(_seen("A"), True), given_up, RULES).verdict is Verdict.UNMANAGED
+    assert judge_vote(with_empty_picture(_seen("A"), True), given_up, RULES).verdict is Verdict.UNMANAGED
