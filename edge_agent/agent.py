@@ -293,7 +293,7 @@ class Agent:
         match item:
             case SignalLost():
                 self._recording.take(item)
-                self._pipeline.lose(item)
+                self._pipeline.signal_lost(item)
             case Ended():
                 self._failures += self._pipeline.end(item.camera)
             case ExpectedMessage():
@@ -306,7 +306,7 @@ class Agent:
                 if self._models:
                     self._models.take(item)
             case CodesRead():
-                self._pipeline.hear(item)
+                self._pipeline.take_codes_read(item)
             case HomeAssistantOnline():
                 self._report.publish_discovery(self._config.homeassistant)
 
@@ -346,7 +346,7 @@ class Agent:
         for name in self._cameras.silent(time.monotonic()):
             lost = SignalLost(name, datetime.now(UTC), "its reader hangs: neither picture nor error")
             self._recording.take(lost)
-            self._pipeline.lose(lost)
+            self._pipeline.signal_lost(lost)
         if self._models:
             self._models.tick()
         self._pipeline.tick()

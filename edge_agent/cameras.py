@@ -99,7 +99,7 @@ class Camera:
         """What was made of its last picture."""
         if self.status != "ok" or self.votes.is_any_busy:
             return "moving"
-        return "wanted" if any(self.votes.wanted) else "rest"
+        return "wanted" if any(self.votes.scheduled_slots) else "rest"
 
     def shown(self, location: str) -> Shown | None:
         """A location in the last good picture; None before the first."""
@@ -201,7 +201,7 @@ class Cameras(dict[str, Camera]):
         cameras = [self.known(name)] if name else list(self.values())
         for camera in cameras:
             for location in camera.locations:
-                camera.votes.want(location)
+                camera.votes.schedule_classification(location)
             camera.reader.hurry()
         return sum(len(camera.locations) for camera in cameras)
 

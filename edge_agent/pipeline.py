@@ -141,7 +141,7 @@ class Pipeline:
             if camera.status != "ok" or camera.reason:
                 self.report_health(camera, "ok", "")
         for signal, status in lost:
-            self.lose(signal, status)
+            self.signal_lost(signal, status)
         self._record(findings)
         return processed
 
@@ -150,7 +150,7 @@ class Pipeline:
         self._show = show
         for camera in self._cameras.values():
             for location in camera.locations:
-                camera.votes.want(location)
+                camera.votes.schedule_classification(location)
 
     def use_model(self, classifier: CropClassifier) -> None:
         """Another model judges from now on; what the former one has said doesn't count any more."""
@@ -175,12 +175,12 @@ class Pipeline:
         self.report_health(camera, "ended", "the source has no more pictures")
         return []
 
-    def lose(self, lost: SignalLost, status: Status = "lost") -> None:
+    def signal_lost(self, lost: SignalLost, status: Status = "lost") -> None:
         """No picture to trust: every location of the camera becomes stale, and old votes don't count any more."""
         camera = self._cameras[lost.camera]
-        camera.view.lose()
-        camera.votes.lose()
-        self._doubts.lose(camera.name)
+        camera.view.signal_lost()
+        camera.votes.signal_lost()
+        self._doubts.signal_lost(camera.name)
         self._metrics.lost.labels(camera.name).inc()
         self.report_health(camera, status, lost.reason)
         self._record(
@@ -199,26 +199,26 @@ class Pipeline:
             return problem
         for camera in self._cameras.values():
             if message.location in camera.locations:
-                camera.votes.want(message.location)
+                camera.votes.schedule_classification(message.location)
                 camera.reader.attend("wanted")
                 self._record([self._finding(camera, message.location)])
         return ""
 
-    def hear(self, read: CodesRead) -> None:
+    def take_codes_read(self, read: CodesRead) -> None:
         """What printed codes say."""
         if isinstance(read, CartonRead):
-            self._hear_carton(read)
+            self._take_carton_read(read)
         elif isinstance(read, RackRead):
             read.watch.take(read)
             for camera in (camera for camera in self._cameras.values() if camera.rack is read.watch):
                 self._metrics.rack_checks.labels(camera.name, read.outcome).inc()
 
-    def _hear_carton(self, read: CartonRead) -> None:
+    def _take_carton_read(self, read: CartonRead) -> None:
         self._metrics.cartons_read.labels("named" if read.witness else "nothing").inc()
         if read.witness is None or read.camera not in self._cameras:
             return
         seen_by = self._cameras[read.camera]
-        location = seen_by.votes.hear(read.slot, read.content, read.witness)
+        location = seen_by.votes.add_code_witness(read.slot, read.content, read.witness)
         if location is not None:
             self._record([self._finding(seen_by, location)])
 
@@ -245,7 +245,7 @@ class Pipeline:
         for name, locations in self._doubts.look_again().items():
             camera = self._cameras[name]
             for location in locations:
-                camera.votes.want(location)
+                camera.votes.schedule_classification(location)
             camera.reader.hurry()
         over = [finding.location for finding in self._doubts.over()]
         if over:
@@ -267,7 +267,7 @@ class Pipeline:
 
     def _set_classifier(self, classifier: CropClassifier) -> None:
         self.classifier, self._size_px = classifier, classifier.size_px
-        self._codes.know(classifier.classes)
+        self._codes.set_classes(classifier.classes)
 
     def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
@@ -288,7 +288,7 @@ class Pipeline:
         if misfit or outside:
             return SignalLost(frame.camera, frame.captured, misfit or outside), "lost"
         self._metrics.frames.labels(frame.camera).inc()
-        wanted = camera.votes.wanted
+        wanted = camera.votes.scheduled_slots
         camera.view.cut_ahead(frame, wanted, self._size_px)
         view = camera.view.check(frame)
         if view.problem:

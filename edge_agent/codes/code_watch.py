@@ -45,7 +45,7 @@ class CodeWatch:
         self._rules = rules
         self._look_up()
 
-    def know(self, classes: Iterable[ClassInfo]) -> None:
+    def set_classes(self, classes: Iterable[ClassInfo]) -> None:
         """Another class table."""
         self._products = products_by_gtin(classes)
         self._look_up()
@@ -73,7 +73,7 @@ class CodeWatch:
         if watch.is_due(frame.at_s, every_s) and not self._read(
             watch.ask(frame.picture, outlines(), frame.at_s, every_s)
         ):
-            watch.lose()
+            watch.retry_soon()
 
     def look_at_cartons(
         self, camera: str, sighting: Sighting, to_be_read: Callable[[Sequence[int]], list[tuple[int, int]]]

@@ -55,7 +55,7 @@ class RackWatch:
         self._is_asked, self._next_s = True, now_s + every_s
         return RackReading(self, picture, outlines, now_s, every_s)
 
-    def lose(self) -> None:
+    def retry_soon(self) -> None:
         """There was no room to read them: soon again."""
         self._is_asked = False
 

@@ -64,7 +64,7 @@ class _Slot:
     votes: deque[_Vote]
     tries: int = 0
     """Votes since it last changed or was due: it stays open for a window of them."""
-    is_wanted: bool = False
+    is_scheduled: bool = False
     """To be classified at the next opportunity."""
     is_new: bool = False
     """Whether its last vote isn't judged yet."""
@@ -96,7 +96,7 @@ class _Slot:
         agreed = agreed_verdict([vote.seen for vote in self.votes], judgements, rules)
         if self.is_new:
             is_settled = agreed is not None and judgements[-1] == agreed.judgement
-            self.is_wanted = not is_settled and self.tries < rules.window
+            self.is_scheduled = not is_settled and self.tries < rules.window
             self.is_new = False
         return with_code(agreed, self.witness, expected) if self.witness else agreed
 
@@ -149,9 +149,9 @@ class Votes:
             slot.forget_judgements()
 
     @property
-    def wanted(self) -> list[bool]:
+    def scheduled_slots(self) -> list[bool]:
         """Which slots are to be classified at the next opportunity."""
-        return [slot.is_wanted for slot in self._slots]
+        return [slot.is_scheduled for slot in self._slots]
 
     def slots_of(self, location: str) -> Sequence[int]:
         """The slots of a location."""
@@ -164,7 +164,7 @@ class Votes:
         """
         touched, changed = set(), set()
         slots = list(zip(self._slots, sighting.activities, strict=True))
-        voting = {slot.location for slot, activity in slots if slot.is_wanted and not activity.busy}
+        voting = {slot.location for slot, activity in slots if slot.is_scheduled and not activity.busy}
         self._rested_s = {location: rested_s for location, rested_s in self._rested_s.items() if location in voting}
         for slot, activity in slots:
             if activity.changed:
@@ -175,7 +175,7 @@ class Votes:
                 changed.add(slot.location)
                 self._unchanged_since.pop(slot.location, None)
                 self._corrections.pop(slot.location, None)
-            if activity.changed or (activity.classify and not slot.is_wanted):
+            if activity.changed or (activity.classify and not slot.is_scheduled):
                 slot.tries = 0
             if activity.classify or activity.obstructed != slot.is_obstructed:
                 touched.add(slot.location)
@@ -221,7 +221,7 @@ class Votes:
             self._slots[index].is_read = True
         return [(index, self._slots[index].content) for index in fresh]
 
-    def hear(self, slot: int, content: int, witness: CodeWitness) -> str | None:
+    def add_code_witness(self, slot: int, content: int, witness: CodeWitness) -> str | None:
         """Take what a code says; the location whose verdict may change, None where other stock is there by now."""
         if slot >= len(self._slots) or self._slots[slot].content != content:
             return None
@@ -258,11 +258,11 @@ class Votes:
         """Whether it said nothing of some location's."""
         return any(slot.is_busy for slot in self._slots)
 
-    def want(self, location: str) -> None:
+    def schedule_classification(self, location: str) -> None:
         """Classify a location at the next opportunity: what is expected there has changed."""
         self._rested_s.pop(location, None)
         for index in self._slots_of[location]:
-            self._slots[index].is_wanted = True
+            self._slots[index].is_scheduled = True
             self._slots[index].tries = 0
 
     def vote_anew(self) -> None:
@@ -270,7 +270,7 @@ class Votes:
         self._rested_s.clear()
         for slot in self._slots:
             slot.votes.clear()
-            slot.tries, slot.is_wanted, slot.is_new = 0, True, False
+            slot.tries, slot.is_scheduled, slot.is_new = 0, True, False
 
     def clear(self) -> None:
         """What was seen, and said of it, doesn't count any more."""
@@ -279,9 +279,9 @@ class Votes:
         self.vote_anew()
         for slot in self._slots:
             slot.forget_code()
-            slot.is_wanted = False
+            slot.is_scheduled = False
 
-    def lose(self) -> None:
+    def signal_lost(self) -> None:
         """The view is lost."""
         self.clear()
         for slot in self._slots:

@@ -314,7 +314,7 @@ class ViewDoubts:
                 doubt.held, doubt.turned_s = {}, {}
         return told
 
-    def lose(self, camera: str) -> None:
+    def signal_lost(self, camera: str) -> None:
         """The view is lost: what was held back isn't told."""
         doubt = self._of(camera)
         doubt.since_s, doubt.held, doubt.turned_s = None, {}, {}

@@ -139,7 +139,7 @@ class Player:
             case Frame():
                 self._pipeline.process([moment.item])
             case SignalLost():
-                self._pipeline.lose(moment.item)
+                self._pipeline.signal_lost(moment.item)
             case ExpectedMessage():
                 self._pipeline.expect(moment.item)
         self._pipeline.tick()

@@ -251,7 +251,7 @@ class CameraView:
             self._hidden = self._mask.hide(whole) if self._mask.areas else whole
         return self._hidden
 
-    def lose(self) -> None:
+    def signal_lost(self) -> None:
         """The view is lost: what was seen doesn't count any more."""
         if self._gate:
             self._gate.forget()

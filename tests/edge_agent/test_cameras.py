@@ -49,7 +49,7 @@ class Watched:
 
     def see(self, pixels: Pixels, at_s: float) -> Sighting:
         """A good picture; what is wanted anyway is cut out while the view is judged."""
-        picture, wanted = frame(pixels, at_s), self.votes.wanted
+        picture, wanted = frame(pixels, at_s), self.votes.scheduled_slots
         self.view.cut_ahead(picture, wanted, 32)
         view = self.view.check(picture)
         assert view.problem is None
@@ -118,7 +118,7 @@ def test_what_is_wanted_anyway_is_cut_once_as_long_as_the_camera_stands_still(cu
     assert _see_ahead(watch, still(1), 1).chosen == (0, 1)
     watch.votes.vote_anew()
     assert _see_ahead(watch, still(2), 2).chosen == (0, 1)
-    watch.votes.want(SECOND)
+    watch.votes.schedule_classification(SECOND)
     assert _see_ahead(watch, still(3), 3).chosen == (0, 1), "a vote is still open at the first"
     assert cuttings == [2, 2, 2]
 
@@ -186,7 +186,7 @@ def test_a_look_that_contradicts_after_a_while_opens_the_vote_again() -> None:
 def test_a_changed_expectation_asks_for_another_look() -> None:
     watch = _watch()
     _play(watch, [["A", "A"]] * 4, _expect("A"))
-    watch.votes.want(SECOND)
+    watch.votes.schedule_classification(SECOND)
     look = watch.see(still(5), 10)
     assert look.chosen == (1,)
     watch.take(look, [_seen("A")], {FIRST: _expect("A"), SECOND: _expect("B")})
@@ -220,8 +220,8 @@ def test_one_bad_picture_is_passed_over_and_two_are_a_lost_view() -> None:
 def test_what_was_seen_before_a_lost_view_does_not_count() -> None:
     watch = _watch()
     _play(watch, [["A", "A"]] * 4, _expect("A"))
-    watch.view.lose()
-    watch.votes.lose()
+    watch.view.signal_lost()
+    watch.votes.signal_lost()
     assert watch.decide(FIRST, _expect("A")) is None
     assert _play(watch, [["A", "A"]] * 4, _expect("A"), start_s=50) == [2, 2, 2, 0]
 
@@ -334,7 +334,7 @@ def test_a_camera_may_rest_once_nothing_moves_and_nothing_is_wanted() -> None:
     count, attentions = len(camera.votes.locations), []
     attentions.append(camera.attention)
     camera.status = "ok"
-    camera.votes.want(camera.votes.locations[0])
+    camera.votes.schedule_classification(camera.votes.locations[0])
     attentions.append(camera.attention)
     for busy in (True, False):
         activities = [Activity(classify=not busy, busy=busy)] * count

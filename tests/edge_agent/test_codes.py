@@ -109,7 +109,7 @@ class Box:
     def hear(self, count: int = 1) -> None:
         """What was read, as soon as it comes."""
         for _ in range(count):
-            self.pipeline.hear(self.read.get(timeout=PATIENCE_S))
+            self.pipeline.take_codes_read(self.read.get(timeout=PATIENCE_S))
 
     def _note(self, _: str, finding: Finding) -> EventPictures:
         self.found[finding.location] = finding
@@ -199,7 +199,7 @@ def test_what_was_read_of_a_carton_that_is_gone_says_nothing(boxes: Make) -> Non
     box.cameras["rack"].votes.vote_anew()
     box.look(_picture(RACK), 2.0, 8)
     for read in late:
-        box.pipeline.hear(read)
+        box.pipeline.take_codes_read(read)
     assert {finding.verdict for finding in box.found.values()} == {Verdict.UNCERTAIN}
 
 

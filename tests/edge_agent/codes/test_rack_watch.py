@@ -64,5 +64,5 @@ def test_labels_that_are_hidden_say_nothing() -> None:
 def test_a_full_reader_is_asked_again() -> None:
     watch = _begun()
     watch.ask(PICTURE, [], FIRST_S, 30.0)
-    watch.lose()
+    watch.retry_soon()
     assert watch.is_due(FIRST_S + 30.0, 30.0)

@@ -82,7 +82,7 @@ def test_what_happens_afterwards_ends_it(how: str) -> None:
     shelf.correct(RIGHT)
     shelf.look("B")
     if how == "lost":
-        shelf.votes.lose()
+        shelf.votes.signal_lost()
     elif how == "another model":
         shelf.votes.clear()
     elif how == "seen otherwise":
@@ -163,7 +163,7 @@ def test_a_word_never_covers_another_content_or_another_answer(steps: list[str])
     shelf, claim, last = Shelf(), "", ""
     for step in steps:
         if step == "lose":
-            shelf.votes.lose()
+            shelf.votes.signal_lost()
             claim = last = ""
         elif step == "correct":
             if last:

@@ -70,14 +70,14 @@ def test_a_change_in_the_slot_makes_earlier_votes_void() -> None:
 
 def test_a_slot_stays_wanted_until_its_votes_agree_and_then_no_longer() -> None:
     votes = _votes()
-    votes.want("L")
-    assert votes.wanted == [True]
+    votes.schedule_classification("L")
+    assert votes.scheduled_slots == [True]
     votes.take(_sighting(CLASSIFY), [_seen("A")])
     _verdict(votes)
-    assert votes.wanted == [True]
+    assert votes.scheduled_slots == [True]
     votes.take(_sighting(CLASSIFY), [_seen("A")])
     _verdict(votes)
-    assert votes.wanted == [False]
+    assert votes.scheduled_slots == [False]
 
 
 def test_a_slot_whose_votes_never_agree_is_wanted_for_a_window_of_them_only() -> None:
@@ -85,7 +85,7 @@ def test_a_slot_whose_votes_never_agree_is_wanted_for_a_window_of_them_only() ->
     for sku in ("A", "B", "empty"):
         votes.take(_sighting(CLASSIFY), [_seen(sku)])
         _verdict(votes)
-        wanted += votes.wanted
+        wanted += votes.scheduled_slots
     assert wanted == [True, True, False]
 
 
@@ -95,7 +95,7 @@ def test_judging_again_without_a_new_vote_wants_nothing() -> None:
     assert _verdict(votes, Expected(revision=2, sku="B")) is Verdict.MISMATCH
     votes.take(_sighting(REST), [])
     _verdict(votes, Expected(revision=3, sku="A"))
-    assert votes.wanted == [False]
+    assert votes.scheduled_slots == [False]
 
 
 def test_an_expectation_that_changes_judges_the_same_votes_anew() -> None:
@@ -136,23 +136,23 @@ def test_something_before_a_slot_is_told_once_it_comes_and_goes() -> None:
 
 def test_a_lost_view_leaves_no_votes_and_nothing_before_a_slot() -> None:
     votes = _votes("A", "A")
-    votes.want("L")
+    votes.schedule_classification("L")
     votes.take(_sighting(Activity(classify=False, obstructed=True, busy=True)), [])
-    votes.lose()
+    votes.signal_lost()
     outcome = votes.outcome("L", WANTED)
     assert (outcome.agreed, outcome.is_obstructed, outcome.is_busy) == (None, False, False)
-    assert votes.wanted == [False]
+    assert votes.scheduled_slots == [False]
 
 
 def test_votes_are_cast_anew_on_every_slot_and_only_they_count() -> None:
     votes = _votes("A", "A")
     before = votes.contents("L")
     votes.vote_anew()
-    assert votes.wanted == [True]
+    assert votes.scheduled_slots == [True]
     assert _verdict(votes) is None
     assert votes.contents("L") == before, "nothing else stands there"
     votes.clear()
-    assert votes.wanted == [False]
+    assert votes.scheduled_slots == [False]
     assert votes.contents("L") != before
 
 

@@ -218,12 +218,12 @@ def test_a_rest_counts_for_no_verdict_after_something_stood_before_it() -> None:
     assert rack.verdicts() == {UNCERTAIN}
 
 
-@pytest.mark.parametrize("ask", ["want", "vote_anew"])
+@pytest.mark.parametrize("ask", ["schedule", "vote_anew"])
 def test_a_rest_counts_for_no_verdict_that_was_asked_for_since(ask: str) -> None:
     rack = _Looks()
     rack.look("milk", RESTED, LOOK)
     for name in rack.names:
-        rack.votes.want(name) if ask == "want" else rack.votes.vote_anew()
+        rack.votes.schedule_classification(name) if ask == "schedule" else rack.votes.vote_anew()
     rack.look("milk", LOOK, LOOK, LOOK)
     assert rack.verdicts() == {UNCERTAIN}
 
@@ -268,7 +268,7 @@ def test_a_match_before_the_view_was_lost_or_unsure_counts() -> None:
 def test_a_view_that_is_lost_in_a_doubt_is_not_doubted_any_more() -> None:
     rack = _Cameras(8)
     rack.see(dict.fromkeys(rack.names, UNKNOWN))
-    rack.doubts.lose("rack")
+    rack.doubts.signal_lost("rack")
     rack.see(dict.fromkeys(rack.names, STALE))
     assert rack.wait(DOUBT_S) == []
     assert rack.verdicts() == {STALE}
