@@ -32,7 +32,7 @@ from edge_agent.control.reload import require_reloadable
 from edge_agent.control.router import Input, MessageRouter, agent_subscriptions
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import WITHOUT_PICTURES, Recorder
-from edge_agent.health.metrics import Metrics, Present
+from edge_agent.health.metrics import Metrics, StateCollector
 from edge_agent.health.monitor import HealthMonitor
 from edge_agent.models.manager import ModelManager, ModelUsers, no_model_to_change
 from edge_agent.models.no_model import NO_MODEL_NAME, NoModel
@@ -260,7 +260,9 @@ class Agent:
 
     def _health_monitor(self) -> HealthMonitor:
         self._metrics.registry.register(
-            Present(self._recorder.states, self._outbox.depth, self._outbox.losses, lambda: self._session.connected)
+            StateCollector(
+                self._recorder.states, self._outbox.depth, self._outbox.losses, lambda: self._session.connected
+            )
         )
         heartbeats = {"agent": self._heartbeat, "delivery": self._delivery.heartbeat}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
@@ -338,7 +340,7 @@ class Agent:
             if self._config.harvest.sample:
                 for camera in processed.good:
                     told = (name for name in camera.locations if not camera.votes.is_busy(name))
-                    self._harvesting.sample(told, processed.changed, camera.shown, time.monotonic())
+                    self._harvesting.sample(told, processed.changed, camera.location_view, time.monotonic())
         self._monitor.is_ready.set()
 
     def _tick(self) -> None:
@@ -388,7 +390,7 @@ class Agent:
         if finding.verdict in WITHOUT_PICTURES:
             return NO_PICTURES
         camera = self._cameras[finding.camera]
-        shown = camera.view.shown(camera.votes.slots_of(finding.location))
+        shown = camera.view.location_view(camera.votes.slots_of(finding.location))
         if self._config.harvest.max_mb:
             self._harvesting.doubt(finding, shown, time.monotonic())
         if shown is None or not self._config.evidence.max_mb:

@@ -17,7 +17,7 @@ from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sources import SimulatedSource
 from edge_agent.deciding.judging import Votes
-from edge_agent.records import Frame, Shown
+from edge_agent.records import Frame, LocationView
 from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.kept_colours import KeptColours
 from edge_agent.seeing.mask import hidden
@@ -101,9 +101,9 @@ class Camera:
             return "moving"
         return "wanted" if any(self.votes.scheduled_slots) else "rest"
 
-    def shown(self, location: str) -> Shown | None:
+    def location_view(self, location: str) -> LocationView | None:
         """A location in the last good picture; None before the first."""
-        return self.view.shown(self.votes.slots_of(location))
+        return self.view.location_view(self.votes.slots_of(location))
 
     def health(self, status: Status) -> CameraHealth:
         """Its health, to be told."""
@@ -241,7 +241,7 @@ class Cameras(dict[str, Camera]):
     def corners(self, name: str) -> dict[str, list[list[list[float]]]]:
         """Where each location's facings are in a camera's last good picture: their corners in pixels."""
         camera = self.known(name)
-        shown = {location: camera.shown(location) for location in camera.locations}
+        shown = {location: camera.location_view(location) for location in camera.locations}
         return {
             location: [[[round(float(x), 1), round(float(y), 1)] for x, y in facing] for facing in found.facings]
             for location, found in shown.items()

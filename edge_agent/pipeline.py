@@ -26,7 +26,7 @@ from edge_agent.deciding.judging import LocationJudge
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.deciding.verdict import ViewDoubts
 from edge_agent.health.metrics import Metrics
-from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, Sighting, SignalLost
+from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, SignalLost, SlotObservations
 from edge_agent.seeing.colour_complaints import NO_COLOUR
 from kardus.contract.commands import Correct
 from kardus.contract.messages import LocationState, Status
@@ -123,18 +123,18 @@ class Pipeline:
             KardusError: the outbox can't be written.
         """
         processed, lost = Processed(), []
-        sightings: list[tuple[Camera, Sighting]] = []
+        observations: list[tuple[Camera, SlotObservations]] = []
         for number, frame in enumerate(frames):
             if number:
                 self._heartbeat.beat(f"{number} of {len(frames)} cameras' pictures are cut up")
             camera = self._cameras[frame.camera]
             seen = self._see(camera, frame)
-            if isinstance(seen, Sighting):
-                sightings.append((camera, seen))
+            if isinstance(seen, SlotObservations):
+                observations.append((camera, seen))
                 processed.good.append(camera)
             elif seen is not None:
                 lost.append(seen)
-        findings = self._judge(sightings, self._classify(sightings), processed)
+        findings = self._judge(observations, self._classify(observations), processed)
         for camera in [camera for camera in processed.good if camera.view.is_unproven_grey]:
             findings = self._weigh_grey(camera, findings, processed, lost)
         for camera in processed.good:
@@ -269,7 +269,7 @@ class Pipeline:
         self.classifier, self._size_px = classifier, classifier.size_px
         self._codes.set_classes(classifier.classes)
 
-    def _see(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
+    def _see(self, camera: Camera, frame: Frame) -> SlotObservations | tuple[SignalLost, Status] | None:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
         camera.newest, camera.has_looked = frame, True
         try:
@@ -277,7 +277,7 @@ class Pipeline:
         except BrokenPictureError as error:
             return SignalLost(frame.camera, frame.captured, str(error)), "lost"
 
-    def _see_frame(self, camera: Camera, frame: Frame) -> Sighting | tuple[SignalLost, Status] | None:
+    def _see_frame(self, camera: Camera, frame: Frame) -> SlotObservations | tuple[SignalLost, Status] | None:
         """As `_see`; raises BrokenPictureError where only half of the picture could be decoded."""
         if not camera.view.slots:
             self.report_health(camera, "ok", WAITS)
@@ -301,11 +301,11 @@ class Pipeline:
             self._codes.look_at_rack(camera.rack, frame, lambda: camera.view.outlines(frame.picture, view.motion))
         if camera.rack.contradiction:
             return SignalLost(frame.camera, frame.captured, f"other rack: {camera.rack.contradiction}"), "other rack"
-        sighting = camera.view.see(frame, view, wanted, self._size_px)
-        if sighting.correction is not None:
+        observed = camera.view.see(frame, view, wanted, self._size_px)
+        if observed.correction is not None:
             self._metrics.corrected.labels(frame.camera).inc()
-        self._metrics.at_rest.inc(len(sighting.activities) - len(sighting.chosen))
-        return sighting
+        self._metrics.at_rest.inc(len(observed.activities) - len(observed.chosen))
+        return observed
 
     def _weigh_grey(
         self,
@@ -323,8 +323,8 @@ class Pipeline:
         lost.append((SignalLost(camera.name, camera.view.last_capture, f"no colour: {NO_COLOUR}"), "no colour"))
         return [finding for finding in findings if finding and finding.camera != camera.name]
 
-    def _classify(self, sightings: Sequence[tuple[Camera, Sighting]]) -> list[Classification]:
-        crops = [sighting.crops for _, sighting in sightings if sighting.chosen]
+    def _classify(self, observations: Sequence[tuple[Camera, SlotObservations]]) -> list[Classification]:
+        crops = [observed.crops for _, observed in observations if observed.chosen]
         if not crops:
             return []
         with self._metrics.classify_s.time():
@@ -333,16 +333,19 @@ class Pipeline:
         return answers
 
     def _judge(
-        self, sightings: Sequence[tuple[Camera, Sighting]], answers: Sequence[Classification], processed: Processed
+        self,
+        observations: Sequence[tuple[Camera, SlotObservations]],
+        answers: Sequence[Classification],
+        processed: Processed,
     ) -> list[Finding | None]:
         """Count the votes, and judge the locations that may have changed, or whose state is to be told again."""
         findings: list[Finding | None] = []
         due, remaining = self._recorder.due(), iter(answers)
-        for camera, sighting in sightings:
-            own = list(itertools.islice(remaining, len(sighting.chosen)))
-            touched, changed = camera.votes.take(sighting, own)
-            if sighting.chosen and self._codes.reads_cartons:
-                self._codes.look_at_cartons(camera.name, sighting, camera.votes.to_be_read)
+        for camera, observed in observations:
+            own = list(itertools.islice(remaining, len(observed.chosen)))
+            touched, changed = camera.votes.take(observed, own)
+            if observed.chosen and self._codes.reads_cartons:
+                self._codes.look_at_cartons(camera.name, observed, camera.votes.to_be_read)
             processed.changed |= changed
             told = touched | due
             findings += [
@@ -351,13 +354,15 @@ class Pipeline:
                 if location in told or location not in self._states
             ]
             if own and self._show:
-                self._show(self._classified_crops(camera, sighting, own))
+                self._show(self._classified_crops(camera, observed, own))
         return findings
 
-    def _classified_crops(self, camera: Camera, sighting: Sighting, answers: list[Classification]) -> ClassifiedCrops:
-        known = [self._expected.managed.get(camera.view.slots[index].location) for index in sighting.chosen]
+    def _classified_crops(
+        self, camera: Camera, observed: SlotObservations, answers: list[Classification]
+    ) -> ClassifiedCrops:
+        known = [self._expected.managed.get(camera.view.slots[index].location) for index in observed.chosen]
         expected = [expectation.expected if expectation else None for expectation in known]
-        return ClassifiedCrops(whole_of(sighting.picture), sighting.corners, answers, expected, sighting.correction)
+        return ClassifiedCrops(whole_of(observed.picture), observed.corners, answers, expected, observed.correction)
 
     def _finding(self, camera: Camera, location: str) -> Finding | None:
         return self.location_judge.finding(camera.votes, location, camera.name, camera.view.last_capture)

@@ -9,7 +9,7 @@ from edge_agent.archive.harvest import Harvest, HarvestedCrop, upright_jpeg
 from edge_agent.config import Config
 from edge_agent.config.data_folder import HARVEST_FOLDER
 from edge_agent.config.sections import HarvestSection
-from edge_agent.records import Expectation, Finding, Shown
+from edge_agent.records import Expectation, Finding, LocationView
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.contract.messages import Expected, LocationState, Seen
 from kardus.contract.verdicts import Verdict
@@ -75,7 +75,7 @@ class Harvesting:
         self,
         locations: Iterable[str],
         changed: Collection[str],
-        shown: Callable[[str], Shown | None],
+        shown: Callable[[str], LocationView | None],
         now_s: float,
     ) -> None:
         """Keep crops of the locations of a good picture that are due, those that have waited longest first.
@@ -96,7 +96,7 @@ class Harvesting:
         chosen = [location for _, location in sorted(due)[:PER_FRAME]]
         self._keep("sample", [p for location in chosen for p in self._sampled(location, shown(location))], now_s)
 
-    def doubt(self, finding: Finding, shown: Shown | None, now_s: float) -> None:
+    def doubt(self, finding: Finding, shown: LocationView | None, now_s: float) -> None:
         """Keep the crop of an event that a model can learn from: one an event.
 
         Not where no model has judged; nor while stock may be on its way, since the WMS then expects what isn't there
@@ -128,13 +128,13 @@ class Harvesting:
             return False
         return place.is_new or now_s - place.kept_s >= self._rules.interval_s
 
-    def _sampled(self, location: str, shown: Shown | None) -> list[HarvestedCrop]:
+    def _sampled(self, location: str, shown: LocationView | None) -> list[HarvestedCrop]:
         state = self._states.get(location)
         verdict = state.verdict if state else Verdict.UNCERTAIN
         return self._proposals(location, shown, verdict, state.seen if state else None, None)
 
     def _proposals(
-        self, location: str, shown: Shown | None, verdict: Verdict, seen: Seen | None, facing: int | None
+        self, location: str, shown: LocationView | None, verdict: Verdict, seen: Seen | None, facing: int | None
     ) -> list[HarvestedCrop]:
         """The crops of a location's facings, or of the one that is meant, from the last good picture."""
         expected = self._expected_at(location)

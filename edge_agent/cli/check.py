@@ -1,7 +1,7 @@
 """How `kardus-agent check` opens what `run` opens: through the same functions, and without changing anything."""
 
 from edge_agent.cameras import open_camera
-from edge_agent.commissioning.checks import CheckResult, Openings, check_all
+from edge_agent.commissioning.checks import CheckedOpeners, CheckResult, check_all
 from edge_agent.config import Config
 from edge_agent.config.data_folder import (
     EXPECTED_FILE,
@@ -29,13 +29,13 @@ from kardus.support.errors import DataError
 def check(config: Config) -> list[CheckResult]:
     """What `kardus-agent check` finds."""
     running = occupant(config.agent.data_dir)
-    openings = Openings(
+    openers = CheckedOpeners(
         model=lambda model: _load_model(config, model),
         data_folder=lambda: _check_folder(config, running),
         camera=lambda section: open_camera(section, config),
         health_page=(lambda: _check_health_page(config.health, running)) if config.health.port else None,
     )
-    return check_all(config, openings)
+    return check_all(config, openers)
 
 
 def _load_model(config: Config, model: ModelSection) -> tuple[Bundle, Classifier]:

@@ -10,7 +10,7 @@ from rich.progress import track
 from edge_agent.config import Config, load_config
 from edge_agent.models.load import load_model
 from edge_agent.replay.player import Player
-from edge_agent.replay.recorded import Plain, Recorded, ReplayedInput, open_parts, open_plain, parts_in
+from edge_agent.replay.recorded import Recorded, ReplayedInput, UntimedPictures, open_parts, open_untimed, parts_in
 from edge_agent.replay.report import as_content, as_tables, how_long
 from edge_agent.replay.session import read_truth, replay
 from kardus.support.console import err, print_result
@@ -69,13 +69,13 @@ def _open(recording: Path, config: Config, given: dict[str, Any]) -> Recorded:
     names = [camera.name for camera in config.cameras]
     if given["--camera"] is None and len(names) > 1:
         raise UsageError(f"--camera: whose pictures are these? One of {', '.join(names)}")
-    plain = Plain(
+    untimed = UntimedPictures(
         composed(given["--camera"] or names[0]),
         given["--interval"] or 1.0,
         given["--every"] or 1,
         _expected_in(given["--expected"]) if given["--expected"] else {},
     )
-    return open_plain(recording, plain)
+    return open_untimed(recording, untimed)
 
 
 def _expected_in(path: Path) -> dict[str, str | None]:

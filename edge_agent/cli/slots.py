@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge_agent.cameras import open_camera_source
 from edge_agent.cli.arguments import ConfigArgument
-from edge_agent.commissioning.layout import as_toml, basis, grid, prospect
+from edge_agent.commissioning.layout import as_toml, curve_provenance, expected_accuracy, grid
 from edge_agent.commissioning.outlines import FoundLabels, LabelSide, propose
 from edge_agent.config import Config, load_config
 from edge_agent.config.cameras import CameraSection, Corners
@@ -151,7 +151,7 @@ def check_command(
     manifest = read_bundle(settings.model.bundle).manifest if settings.model else None
     curve = manifest.pixels if manifest else ()
     prospects = [
-        prospect(curve, slot.location, slot.facing, slot.in_pixels(width, height))
+        expected_accuracy(curve, slot.location, slot.facing, slot.in_pixels(width, height))
         for slot in slots_of(section, Commissioned(section).size)
     ]
     rows = (
@@ -167,7 +167,7 @@ def check_command(
     table = table_of(("location", "facing", "shorter side", "right by class", "advice"), rows)
     print_result([asdict(found) for found in prospects], table, as_json=as_json)
     if manifest and curve:
-        err.print(f"note: {basis(manifest)}", highlight=False, soft_wrap=True)
+        err.print(f"note: {curve_provenance(manifest)}", highlight=False, soft_wrap=True)
 
 
 def _codes(pattern: str) -> re.Pattern[str] | None:

@@ -9,7 +9,7 @@ from edge_agent.codes.cartons import CartonReading, products_by_gtin
 from edge_agent.codes.rack_watch import RackWatch
 from edge_agent.codes.reader import CodeReader, CodesRead
 from edge_agent.config.sections import CodesSection
-from edge_agent.records import Frame, Sighting
+from edge_agent.records import Frame, SlotObservations
 from kardus.contract.manifest import ClassInfo
 from kardus.inference.geometry import FloatArray
 from kardus.inference.part_decoded import whole_of
@@ -76,13 +76,13 @@ class CodeWatch:
             watch.retry_soon()
 
     def look_at_cartons(
-        self, camera: str, sighting: Sighting, to_be_read: Callable[[Sequence[int]], list[tuple[int, int]]]
+        self, camera: str, observed: SlotObservations, to_be_read: Callable[[Sequence[int]], list[tuple[int, int]]]
     ) -> None:
         """Have the codes of what is new in its slots read; `to_be_read` says which of the slots that is."""
-        corners = dict(zip(sighting.chosen, sighting.corners, strict=True))
+        corners = dict(zip(observed.chosen, observed.corners, strict=True))
         large = [slot for slot, places in corners.items() if _side_px(places) >= self._rules.least_side_px]
         for slot, content in to_be_read(large):
-            self._read(CartonReading(camera, slot, content, whole_of(sighting.picture), corners[slot], self._products))
+            self._read(CartonReading(camera, slot, content, whole_of(observed.picture), corners[slot], self._products))
 
 
 def _side_px(corners: FloatArray) -> float:

@@ -36,8 +36,8 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
-class Openings:
-    """How the agent opens what its configuration names. None changes anything; a KardusError says what is wrong."""
+class CheckedOpeners:
+    """How the agent opens what its configuration names; nothing is changed. A KardusError says what is wrong."""
 
     model: Callable[[ModelSection], tuple[Bundle, Classifier]]
     """Loads and tests the model that would be run."""
@@ -48,13 +48,13 @@ class Openings:
     """Takes the port, and gives it back; what was found. None: no port is configured."""
 
 
-def check_all(config: Config, openings: Openings) -> list[CheckResult]:
+def check_all(config: Config, openers: CheckedOpeners) -> list[CheckResult]:
     """Check model, data folder, every camera with its corners, the health page and the broker. Changes nothing."""
     attempts = [
-        ("model", lambda: _check_model(config.model, openings)),
-        ("data folder", openings.data_folder),
-        *((f"camera {camera.name}", _camera_check(camera, openings)) for camera in config.cameras),
-        *([("health page", openings.health_page)] if openings.health_page else []),
+        ("model", lambda: _check_model(config.model, openers)),
+        ("data folder", openers.data_folder),
+        *((f"camera {camera.name}", _camera_check(camera, openers)) for camera in config.cameras),
+        *([("health page", openers.health_page)] if openers.health_page else []),
         ("broker", lambda: _check_broker(config.mqtt.broker)),
     ]
     return [_tried(what, attempt) for what, attempt in attempts]
@@ -67,18 +67,18 @@ def _tried(what: str, attempt: Callable[[], str]) -> CheckResult:
         return CheckResult(what, ok=False, found=str(error))
 
 
-def _check_model(model: ModelSection | None, openings: Openings) -> str:
+def _check_model(model: ModelSection | None, openers: CheckedOpeners) -> str:
     if model is None:
         return "none yet: photos are collected for the first one"
-    bundle, classifier = openings.model(model)
+    bundle, classifier = openers.model(model)
     names = [info.name for info in bundle.manifest.classes]
     note = "" if EMPTY_CLASS in names else f"; it has no class '{EMPTY_CLASS}', so it never reports an empty location"
     return f"{bundle.title}, {len(names)} classes, golden samples agree, runs on {classifier.runs_on}{note}"
 
 
-def _camera_check(camera: CameraSection, openings: Openings) -> Callable[[], str]:
+def _camera_check(camera: CameraSection, openers: CheckedOpeners) -> Callable[[], str]:
     def check() -> str:
-        source, view = openings.camera(camera)
+        source, view = openers.camera(camera)
         try:
             given = next(source.pictures(), "no picture")
         finally:

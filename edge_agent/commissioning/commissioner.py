@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_agent.commissioning.layout import prospect
+from edge_agent.commissioning.layout import expected_accuracy
 from edge_agent.commissioning.layout_checks import wrong_outline
 from edge_agent.commissioning.outlines import propose
 from edge_agent.config.cameras import CameraSection
@@ -165,7 +165,7 @@ class Commissioner:
     def _prospects(self, slots: Sequence[Slot], layout: Layout) -> list[dict[str, Any]]:
         curve = self._parts.curve()
         size = layout.picture_size
-        return [asdict(prospect(curve, slot.location, slot.facing, slot.in_pixels(*size))) for slot in slots]
+        return [asdict(expected_accuracy(curve, slot.location, slot.facing, slot.in_pixels(*size))) for slot in slots]
 
 
 def _labels_in(picture: Image.Image, captured: datetime, command: FindLabels) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def grid(outline: Corners, levels: int, positions: int, code: str, gap: float) -
 
 
 @dataclass(frozen=True)
-class Prospect:
+class ExpectedAccuracy:
     """What a slot can expect of its pixels."""
 
     location: str
@@ -59,20 +59,22 @@ class Prospect:
     """What to do; empty where the pixels are enough."""
 
 
-def prospect(curve: Sequence[PixelAccuracy], location: str, facing: int | None, corners: FloatArray) -> Prospect:
+def expected_accuracy(
+    curve: Sequence[PixelAccuracy], location: str, facing: int | None, corners: FloatArray
+) -> ExpectedAccuracy:
     """What a slot with these corners (4, 2), in pixels, can expect."""
     side = side_px(corners)
     if not curve:
-        return Prospect(location, facing, side, None, "")
+        return ExpectedAccuracy(location, facing, side, None, "")
     points = sorted((point.side_px, point.accuracy.value) for point in curve)
     accuracy = float(np.interp(side, [x for x, _ in points], [y for _, y in points]))
     best = max(value for _, value in points)
     needed = min(px for px, value in points if value >= GOOD * best)
     advice = f"{needed} px or more: move the camera closer, or use a longer lens" if side < needed else ""
-    return Prospect(location, facing, side, accuracy, advice)
+    return ExpectedAccuracy(location, facing, side, accuracy, advice)
 
 
-def basis(manifest: Manifest) -> str:
+def curve_provenance(manifest: Manifest) -> str:
     """From which photos the curve is by which prospects are told, and which products aren't in it."""
     if not manifest.pixels:
         return ""

@@ -28,7 +28,7 @@ from edge_agent.deciding.verdict import (
     seen_of,
     with_empty_picture,
 )
-from edge_agent.records import CodeWitness, Expectation, Finding, Sighting
+from edge_agent.records import CodeWitness, Expectation, Finding, SlotObservations
 from kardus.contract.messages import Expected, ExpectedStock, LocationState, Seen
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.inference.classification import Classification
@@ -157,13 +157,13 @@ class Votes:
         """The slots of a location."""
         return self._slots_of[location]
 
-    def take(self, sighting: Sighting, answers: Sequence[Classification]) -> tuple[set[str], set[str]]:
+    def take(self, observed: SlotObservations, answers: Sequence[Classification]) -> tuple[set[str], set[str]]:
         """Count what a picture shows, with what the classifier says of its crops.
 
         Returns the locations whose verdict may have changed, and those that show other stock than before.
         """
         touched, changed = set(), set()
-        slots = list(zip(self._slots, sighting.activities, strict=True))
+        slots = list(zip(self._slots, observed.activities, strict=True))
         voting = {slot.location for slot, activity in slots if slot.is_scheduled and not activity.busy}
         self._rested_s = {location: rested_s for location, rested_s in self._rested_s.items() if location in voting}
         for slot, activity in slots:
@@ -180,13 +180,13 @@ class Votes:
             if activity.classify or activity.obstructed != slot.is_obstructed:
                 touched.add(slot.location)
             slot.is_obstructed, slot.is_busy = activity.obstructed, activity.busy
-        for index, seen, like_empty in zip(sighting.chosen, answers, sighting.like_empty, strict=True):
+        for index, seen, like_empty in zip(observed.chosen, answers, observed.like_empty, strict=True):
             slot = self._slots[index]
-            is_relit = sighting.activities[index].relit
+            is_relit = observed.activities[index].relit
             if slot.is_relit and not is_relit:
                 slot.votes.clear()  # what the other light has made of it
             slot.is_relit = is_relit
-            self._unchanged_since.setdefault(slot.location, sighting.captured)
+            self._unchanged_since.setdefault(slot.location, observed.captured)
             slot.votes.append(_Vote(seen if like_empty is None else with_empty_picture(seen, like_empty)))
             slot.tries += 1
             slot.is_new = True

@@ -113,7 +113,7 @@ class HasLosses(Protocol):
         """How often it was damaged."""
 
 
-class Present(Collector):
+class StateCollector(Collector):
     """What is asked for only when somebody looks: locations by verdict, the outbox, the connection."""
 
     def __init__(
@@ -130,7 +130,7 @@ class Present(Collector):
         self._connected = connected
 
     def collect(self) -> Iterable[Metric]:
-        """Ask."""
+        """The metrics as they are now."""
         tally = Tally(state.verdict for state in list(self._states.values()))
         locations = GaugeMetricFamily("kardus_locations", "Locations by their verdict.", labels=["verdict"])
         for verdict in Verdict:

@@ -17,7 +17,7 @@ def not_as_requested(new: Manifest, command: ChangeModel) -> str:
     return f"it is {new.name} {new.version}, not the {command.name} {command.version} that the command names"
 
 
-def downgrade(new: Manifest, present: Manifest) -> str:
+def downgrade_reason(new: Manifest, present: Manifest) -> str:
     """Why a bundle is a step back: an older version under the same name, or made earlier under another."""
     if new.name != present.name:
         made_earlier = new.created < present.created
@@ -38,7 +38,7 @@ def lost_products(new: Manifest, present: Manifest, expected: Collection[str]) -
     return f"it doesn't know {shown}, expected here and known to the model in use: train it with them, or force it"
 
 
-def worse(comparison: Comparison, max_loss: float, *, other_is_new: bool) -> str:
+def regression_reason(comparison: Comparison, max_loss: float, *, other_is_new: bool) -> str:
     """Why the new one of two models isn't kept: it finds what the WMS expects in too many fewer of the same crops.
 
     What the WMS expects is the nearest thing to the truth on the box: it is right in nearly all locations.

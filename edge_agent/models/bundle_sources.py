@@ -15,13 +15,13 @@ def require_sources(settings: ModelSection) -> None:
         ConfigError: one can't; the message names its key.
     """
     if settings.ca_file:
-        trusting(settings.ca_file)
+        tls_context(settings.ca_file)
     folder = settings.watch_folder
     if folder and folder.exists() and not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
         raise ConfigError(f"model.watch_folder = {folder}: can't be listed: name a folder that the agent may read")
 
 
-def trusting(ca_file: Path | None) -> ssl.SSLContext:
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """What a connection to a server is made with; without a file, by the system's authorities.
 
     Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from edge_agent.models.bundle_sources import trusting
+from edge_agent.models.bundle_sources import tls_context
 from kardus.contract.commands import ChangeModel
 from kardus.inference.bundle_archive import MAX_BUNDLE_BYTES
 from kardus.support.errors import BundleError
@@ -30,7 +30,7 @@ def fetch(command: ChangeModel, target: Path, ca_file: Path | None, stopping: th
     Raises:
         BundleError: the server doesn't give it, it isn't the file that the command names, or the disk doesn't take it.
     """
-    context = trusting(ca_file)
+    context = tls_context(ca_file)
     for attempt in range(1, TRIES + 1):
         try:
             # Nothing of the environment's proxies or credentials; no redirection to somewhere else.

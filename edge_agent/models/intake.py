@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.config.sections import ModelSection
-from edge_agent.models.acceptance import downgrade, lost_products, not_as_requested
+from edge_agent.models.acceptance import downgrade_reason, lost_products, not_as_requested
 from edge_agent.models.load import golden_checked
 from edge_agent.models.store import sha256_of
 from edge_agent.models.updates import IntakeProgress, IntakeResult, RefusedBundle, UpdateRequest, VerifiedBundle
@@ -113,7 +113,7 @@ class BundleIntake:
         problem = not_as_requested(new, self._request.command) if self._request.command else ""
         if problem or self._request.force:
             return problem
-        return downgrade(new, present) or lost_products(new, present, self._criteria.expected)
+        return downgrade_reason(new, present) or lost_products(new, present, self._criteria.expected)
 
     def _refuse(self, reason: str, sha256: str) -> None:
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_agent.config.sections import ModelSection
-from edge_agent.models.acceptance import worse
+from edge_agent.models.acceptance import regression_reason
 from edge_agent.models.bundle_sources import require_sources
 from edge_agent.models.intake import AcceptanceCriteria, BundleIntake
 from edge_agent.models.load import load_model
@@ -163,7 +163,9 @@ class ModelRollout:
         self._note(comparison)
         if self._now_s() < self._until_s or comparison.crops < min(FEWEST_CROPS, max(1, self._slots)):
             return False
-        problem = "" if candidate.request.force else worse(comparison, self._settings.max_loss, other_is_new=True)
+        problem = (
+            "" if candidate.request.force else regression_reason(comparison, self._settings.max_loss, other_is_new=True)
+        )
         if problem:
             self._refuse(problem, candidate.sha256)
             return False
@@ -186,7 +188,7 @@ class ModelRollout:
 
     def _end_probation(self) -> bool:
         comparison = self._shadow.comparison if self._shadow else Comparison()
-        problem = worse(comparison, self._settings.max_loss, other_is_new=False)
+        problem = regression_reason(comparison, self._settings.max_loss, other_is_new=False)
         if problem:
             self._roll_back(problem)
             return True

@@ -10,7 +10,15 @@ from edge_agent.records.decisions import (
     MessageKind,
 )
 from edge_agent.records.inputs import ExpectedMessage, HomeAssistantOnline, ReloadWanted
-from edge_agent.records.pictures import Activity, ClassifiedCrops, Ended, Frame, Shown, Sighting, SignalLost
+from edge_agent.records.pictures import (
+    Activity,
+    ClassifiedCrops,
+    Ended,
+    Frame,
+    LocationView,
+    SignalLost,
+    SlotObservations,
+)
 
 __all__ = [
     "NO_PICTURES",
@@ -24,10 +32,10 @@ __all__ = [
     "Finding",
     "Frame",
     "HomeAssistantOnline",
+    "LocationView",
     "Message",
     "MessageKind",
     "ReloadWanted",
-    "Shown",
-    "Sighting",
     "SignalLost",
+    "SlotObservations",
 ]

@@ -75,7 +75,7 @@ class Activity:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class SlotObservations:
     """What a good picture shows of a camera's n slots."""
 
     captured: datetime
@@ -96,7 +96,7 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Shown:
+class LocationView:
     """A location in its camera's last good picture."""
 
     camera: str

@@ -47,7 +47,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Plain:
+class UntimedPictures:
     """What pictures without times don't say themselves."""
 
     camera: str
@@ -87,7 +87,7 @@ def open_parts(folders: list[Path]) -> Recorded:
     return Recorded(cameras, lambda wanted: _play_parts(parts, wanted), count)
 
 
-def open_plain(path: Path, plain: Plain) -> Recorded:
+def open_untimed(path: Path, untimed: UntimedPictures) -> Recorded:
     """A folder of pictures, in the order of their names, or a video file.
 
     Raises:
@@ -98,7 +98,7 @@ def open_plain(path: Path, plain: Plain) -> Recorded:
     if path.is_dir() and not sort_folder(path).pictures:
         raise DataError(f"{path}: neither a recording nor a picture in it: name a folder that has one")
     return Recorded(
-        {plain.camera: False}, lambda wanted: _play_plain(path, plain) if plain.camera in wanted else iter(())
+        {untimed.camera: False}, lambda wanted: _play_untimed(path, untimed) if untimed.camera in wanted else iter(())
     )
 
 
@@ -161,15 +161,15 @@ def _item(camera: str, picture: int, at: datetime, at_s: float, seen: GivenPictu
     return Frame(camera, picture + 1, at, at_s, seen)
 
 
-def _play_plain(path: Path, plain: Plain) -> Iterator[ReplayedInput]:
-    for location, sku in sorted(plain.expected.items()):
+def _play_untimed(path: Path, untimed: UntimedPictures) -> Iterator[ReplayedInput]:
+    for location, sku in sorted(untimed.expected.items()):
         payload = Expected(revision=1, sku=sku).model_dump_json().encode()
         yield ReplayedInput(START, 0.0, ExpectedMessage(location, payload))
     source = FolderPictures(path) if path.is_dir() else video_source(VideoSource(type="video", path=path))
     try:
-        for picture, seen in enumerate(islice(source.pictures(), 0, None, plain.every)):
-            at_s = picture * plain.interval_s
+        for picture, seen in enumerate(islice(source.pictures(), 0, None, untimed.every)):
+            at_s = picture * untimed.interval_s
             at = START + timedelta(seconds=at_s)
-            yield ReplayedInput(at, at_s, _item(plain.camera, picture, at, at_s, seen), picture)
+            yield ReplayedInput(at, at_s, _item(untimed.camera, picture, at, at_s, seen), picture)
     finally:
         source.close()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from edge_agent.config.cameras import CameraSection, PictureSize
 from edge_agent.config.sections import GateSection, ViewSection
-from edge_agent.records import Frame, Shown, Sighting
+from edge_agent.records import Frame, LocationView, SlotObservations
 from edge_agent.seeing.commissioned import Commissioned, other_shape
 from edge_agent.seeing.empty import EmptyPictures
 from edge_agent.seeing.gate import ChangeGate
@@ -191,7 +191,7 @@ class CameraView:
             corners = self._last_corners[slots]
             self._cut_ahead = _CutAhead(slots, corners, Cutting(corners, frame.given, size_px))
 
-    def see(self, frame: Frame, view: CheckedView, wanted: Sequence[bool], size_px: int) -> Sighting:
+    def see(self, frame: Frame, view: CheckedView, wanted: Sequence[bool], size_px: int) -> SlotObservations:
         """What a good picture shows of the slots, with the crops that are to be classified.
 
         Args:
@@ -209,7 +209,7 @@ class CameraView:
         places = corners[list(chosen)]
         crops = self._cut(frame, chosen, places, size_px) if chosen else np.empty((0, size_px, size_px, 3), np.uint8)
         correction = self._colours.correction(chosen) if chosen and self._colours else None
-        return Sighting(
+        return SlotObservations(
             captured=frame.captured,
             activities=activities,
             chosen=chosen,
@@ -225,7 +225,7 @@ class CameraView:
         placed = self._placed(picture.size, motion)
         return [(slot.location, corners) for slot, corners in zip(self.slots, placed, strict=True)]
 
-    def shown(self, slots: Sequence[int]) -> Shown | None:
+    def location_view(self, slots: Sequence[int]) -> LocationView | None:
         """A location, by its slots, in the last good picture, without what is masked; None where there is none."""
         try:
             picture = self.last_shown
@@ -235,7 +235,7 @@ class CameraView:
         if picture is None or self._last_corners is None:
             return None
         facings = [self._last_corners[index] for index in slots]
-        return Shown(self._camera.name, self.last_capture, picture, facings)
+        return LocationView(self._camera.name, self.last_capture, picture, facings)
 
     @property
     def last_shown(self) -> Image.Image | None:

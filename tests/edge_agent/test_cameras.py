@@ -16,7 +16,7 @@ from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
 from edge_agent.deciding import judging, verdict
 from edge_agent.deciding.judging import Votes
 from edge_agent.deciding.verdict import AgreedVerdict, Judgement
-from edge_agent.records import Activity, Expectation, Sighting
+from edge_agent.records import Activity, Expectation, SlotObservations
 from edge_agent.seeing import camera_view
 from edge_agent.seeing.camera_view import BAD_IN_A_ROW, CameraView, Cutting
 from kardus.contract.messages import Expected
@@ -47,7 +47,7 @@ class Watched:
     touched: set[str] = field(default_factory=set)
     """By the last picture."""
 
-    def see(self, pixels: Pixels, at_s: float) -> Sighting:
+    def see(self, pixels: Pixels, at_s: float) -> SlotObservations:
         """A good picture; what is wanted anyway is cut out while the view is judged."""
         picture, wanted = frame(pixels, at_s), self.votes.scheduled_slots
         self.view.cut_ahead(picture, wanted, 32)
@@ -55,9 +55,9 @@ class Watched:
         assert view.problem is None
         return self.view.see(picture, view, wanted, 32)
 
-    def take(self, sighting: Sighting, answers: list[Classification], expected: dict[str, Expected]) -> None:
+    def take(self, observed: SlotObservations, answers: list[Classification], expected: dict[str, Expected]) -> None:
         """What the classifier says of it."""
-        self.touched, _ = self.votes.take(sighting, answers)
+        self.touched, _ = self.votes.take(observed, answers)
         for location in self.touched:
             self.votes.outcome(location, expected[location])
 
@@ -105,12 +105,12 @@ def cuttings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def _see_ahead(watch: Watched, pixels: Pixels, at_s: float) -> Sighting:
+def _see_ahead(watch: Watched, pixels: Pixels, at_s: float) -> SlotObservations:
     """A picture whose crops are those of the training, slot by slot."""
-    sighting = watch.see(pixels, at_s)
-    for crop, corners in zip(sighting.crops, sighting.corners, strict=True):
+    observed = watch.see(pixels, at_s)
+    for crop, corners in zip(observed.crops, observed.corners, strict=True):
         assert np.array_equal(crop, rectify(pixels, corners, 32))
-    return sighting
+    return observed
 
 
 def test_what_is_wanted_anyway_is_cut_once_as_long_as_the_camera_stands_still(cuttings: list[int]) -> None:
@@ -232,9 +232,9 @@ def test_somebody_in_front_obstructs_and_is_told_once() -> None:
     standing = shelf(Change(0, ChangeKind.WALK_PAST, amount=8.0)).frame(1)
 
     def pass_by(pixels: Pixels, at_s: float) -> set[str]:
-        sighting = watch.see(pixels, at_s)
-        assert not sighting.chosen
-        return watch.votes.take(sighting, [])[0]
+        observed = watch.see(pixels, at_s)
+        assert not observed.chosen
+        return watch.votes.take(observed, [])[0]
 
     def is_obstructed(location: str) -> bool:
         return watch.votes.outcome(location, _expect("A")).is_obstructed
@@ -296,13 +296,13 @@ def test_the_first_picture_and_an_exchanged_carton_are_told_as_other_stock() -> 
     watch = _watch()
     changed = []
     for number in range(3):
-        sighting = watch.see(still(number), number)
-        changed.append(watch.votes.take(sighting, [_seen("A")] * len(sighting.chosen))[1])
+        observed = watch.see(still(number), number)
+        changed.append(watch.votes.take(observed, [_seen("A")] * len(observed.chosen))[1])
     assert changed == [{FIRST, SECOND}, set(), set()]
     gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
     for number in range(3, 5):
-        sighting = watch.see(gone.frame(number), number)
-        changed.append(watch.votes.take(sighting, [_seen("A")] * len(sighting.chosen))[1])
+        observed = watch.see(gone.frame(number), number)
+        changed.append(watch.votes.take(observed, [_seen("A")] * len(observed.chosen))[1])
     assert changed[-1] == {FIRST}
 
 
@@ -315,8 +315,8 @@ def test_a_vote_is_judged_once_and_again_for_another_expectation(monkeypatch: py
         return real(seen, *rest)
 
     monkeypatch.setattr(judging, "judge_vote", counting)
-    sighting = watch.see(still(0), 0)
-    watch.votes.take(sighting, [_seen("A"), _seen("A")])
+    observed = watch.see(still(0), 0)
+    watch.votes.take(observed, [_seen("A"), _seen("A")])
     for _ in range(3):
         watch.decide(FIRST, first)
     assert len(judged) == 1
@@ -340,9 +340,11 @@ def test_a_camera_may_rest_once_nothing_moves_and_nothing_is_wanted() -> None:
         activities = [Activity(classify=not busy, busy=busy)] * count
         chosen = () if busy else tuple(range(count))
         crops, corners = np.zeros((len(chosen), 8, 8, 3), np.uint8), np.zeros((len(chosen), 4, 2))
-        sighting = Sighting(NOON, activities, chosen, Image.new("RGB", (8, 8)), corners, crops, (None,) * len(chosen))
+        observed = SlotObservations(
+            NOON, activities, chosen, Image.new("RGB", (8, 8)), corners, crops, (None,) * len(chosen)
+        )
         for _ in range(RULES.window):
-            camera.votes.take(sighting, [_seen("A")] * len(chosen))
+            camera.votes.take(observed, [_seen("A")] * len(chosen))
         for location in () if busy else camera.votes.locations:
             judging.LocationJudge({}, {}, 60, SetClock(NOON, 0.0)).finding(camera.votes, location, "rack", NOON)
         attentions.append(camera.attention)
@@ -353,20 +355,20 @@ def test_a_location_that_leaves_the_configuration_during_its_grace_is_not_judged
     votes, clock = Votes([(FIRST, None)], RULES), SetClock(datetime(2026, 3, 1, tzinfo=UTC), 10.0)
     expected = {FIRST: Expectation(_expect("A"), 5.0, replaced_s=9.0)}
     watched = judging.LocationJudge(expected, {}, 60, clock)
-    sighting = watch_of_one()
+    observed = watch_of_one()
     for _ in range(3):
-        votes.take(sighting, [_seen("B")])
+        votes.take(observed, [_seen("B")])
     watched.finding(votes, FIRST, "rack", clock.now())
     assert watched.in_grace == {FIRST}
     watched.use(60, {SECOND})
     assert watched.in_grace == set()
 
 
-def watch_of_one() -> Sighting:
+def watch_of_one() -> SlotObservations:
     """A picture of one slot that is to be classified."""
     empty = np.empty((1, 4, 2))
     picture = Image.new("RGB", (4, 4))
-    return Sighting(
+    return SlotObservations(
         datetime(2026, 3, 1, tzinfo=UTC),
         [Activity(classify=True)],
         (0,),

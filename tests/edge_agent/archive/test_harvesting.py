@@ -12,7 +12,7 @@ from edge_agent.config import Config, parse_config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.data_folder import HARVEST_FOLDER
 from edge_agent.control.expected import ExpectedStore
-from edge_agent.records import Finding, Shown
+from edge_agent.records import Finding, LocationView
 from edge_agent.seeing.slots import slots_of
 from kardus.contract.messages import Expected, ExpectedStock, LocationState, Seen
 from kardus.contract.verdicts import Verdict
@@ -49,9 +49,9 @@ class Bench:
         told = [section.id for section in self.camera.locations if section.id not in self.busy]
         self.harvesting.sample(told, changed, self.shown, self.at_s)
 
-    def shown(self, location: str) -> Shown | None:
+    def shown(self, location: str) -> LocationView | None:
         corners = [slot.corners for slot in slots_of(self.camera) if slot.location == location]
-        return Shown("rack", NOW, self.picture, corners) if self.picture else None
+        return LocationView("rack", NOW, self.picture, corners) if self.picture else None
 
     def doubt(self, verdict: Verdict, seen: Seen | None = SEEN, facing: int | None = None) -> None:
         stock = ExpectedStock(sku="Tea-Lemon", revision=1, age_s=0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.commissioning.layout import as_toml, grid, prospect, side_px
+from edge_agent.commissioning.layout import as_toml, expected_accuracy, grid, side_px
 from edge_agent.config.cameras import LocationSection
 from kardus.contract.manifest import Metric, PixelAccuracy
 from kardus.inference.geometry import is_convex, rectangle
@@ -74,16 +74,16 @@ def test_the_tables_are_what_the_configuration_reads() -> None:
 
 def test_pixels_that_are_too_few_are_told_with_what_is_needed() -> None:
     curve = _curve((32, 0.4), (64, 0.8), (128, 0.97), (224, 0.98))
-    few = prospect(curve, "A", None, rectangle(0, 0, 300, 63))
+    few = expected_accuracy(curve, "A", None, rectangle(0, 0, 300, 63))
     assert few.side_px == 63
     assert few.accuracy == pytest.approx(0.4 + 0.4 * 31 / 32)
     assert few.advice == "128 px or more: move the camera closer, or use a longer lens"
-    enough = prospect(curve, "A", 2, rectangle(0, 0, 300, 500))
+    enough = expected_accuracy(curve, "A", 2, rectangle(0, 0, 300, 500))
     assert (enough.facing, enough.accuracy, enough.advice) == (2, 0.98, "")
 
 
 def test_a_bundle_without_a_curve_promises_nothing() -> None:
-    found = prospect([], "A", None, rectangle(0, 0, 20, 20))
+    found = expected_accuracy([], "A", None, rectangle(0, 0, 20, 20))
     assert (found.accuracy, found.advice) == (None, "")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_agent.cameras import open_camera
-from edge_agent.commissioning.checks import Openings, _camera_check
+from edge_agent.commissioning.checks import CheckedOpeners, _camera_check
 from edge_agent.config import load_config
 from kardus.support.errors import DataError
 from simulator.rack_labels import RackLabels
@@ -22,13 +22,13 @@ def _check(folder: Path, seen: Rack) -> str:
     head = '[agent]\nsite = "hall"\nname = "box"\ndata_dir = "data"\n[harvest]\nsample = true\n'
     path.write_text(head + camera_toml(RACK, 'type = "file", path = "rack.png"'))
     config = load_config(path)
-    openings = Openings(
+    openers = CheckedOpeners(
         model=lambda _: pytest.fail("no model is configured"),
         data_folder=str,
         camera=lambda section: open_camera(section, config),
         health_page=None,
     )
-    return _camera_check(config.cameras[0], openings)()
+    return _camera_check(config.cameras[0], openers)()
 
 
 def test_its_own_labels_are_counted(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.corrections import Correction, corrected_verdict
 from edge_agent.deciding.judging import LocationJudge, Votes
-from edge_agent.records import Activity, Expectation, Finding, Sighting
+from edge_agent.records import Activity, Expectation, Finding, SlotObservations
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
@@ -45,7 +45,7 @@ class Shelf:
         activity = Activity(classify=True, changed=changed)
         picture, corners = Image.new("RGB", (8, 8)), np.zeros((1, 4, 2))
         crops = np.zeros((1, 8, 8, 3), np.uint8)
-        self.votes.take(Sighting(self.now, (activity,), (0,), picture, corners, crops, (None,)), [_seen(sku)])
+        self.votes.take(SlotObservations(self.now, (activity,), (0,), picture, corners, crops, (None,)), [_seen(sku)])
         return self.judge()
 
     def judge(self) -> Finding:

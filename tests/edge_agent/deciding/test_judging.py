@@ -10,7 +10,7 @@ from PIL import Image
 from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.judging import IN_GRACE, OBSTRUCTED, LocationJudge, Votes
 from edge_agent.deciding.recognised import IN_ANOTHER_LIGHT
-from edge_agent.records import Activity, Expectation, Finding, Sighting
+from edge_agent.records import Activity, Expectation, Finding, SlotObservations
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.contract.messages import Expected, LocationState, Model
 from kardus.contract.verdicts import Verdict
@@ -29,10 +29,10 @@ def _seen(sku: str) -> Classification:
     return interpret(logits, CLASSES, Calibration(), logits.max(axis=1))[0]
 
 
-def _sighting(*activities: Activity, like_empty: bool | None = None) -> Sighting:
+def _observed(*activities: Activity, like_empty: bool | None = None) -> SlotObservations:
     """Every slot that is to be classified is."""
     chosen = tuple(index for index, activity in enumerate(activities) if activity.classify)
-    return Sighting(
+    return SlotObservations(
         captured=NOW,
         activities=activities,
         chosen=chosen,
@@ -47,7 +47,7 @@ def _votes(*skus: str, rules: VerdictSection = RULES) -> Votes:
     """One slot at L that was seen so."""
     votes = Votes([("L", None)], rules)
     for sku in skus:
-        votes.take(_sighting(CLASSIFY), [_seen(sku)])
+        votes.take(_observed(CLASSIFY), [_seen(sku)])
     return votes
 
 
@@ -63,7 +63,7 @@ def test_votes_below_the_number_that_is_asked_for_decide_nothing() -> None:
 
 def test_a_change_in_the_slot_makes_earlier_votes_void() -> None:
     votes = _votes("A", "A")
-    touched, changed = votes.take(_sighting(CHANGED), [_seen("B")])
+    touched, changed = votes.take(_observed(CHANGED), [_seen("B")])
     assert (touched, changed) == ({"L"}, {"L"})
     assert _verdict(votes) is None
 
@@ -72,10 +72,10 @@ def test_a_slot_stays_wanted_until_its_votes_agree_and_then_no_longer() -> None:
     votes = _votes()
     votes.schedule_classification("L")
     assert votes.scheduled_slots == [True]
-    votes.take(_sighting(CLASSIFY), [_seen("A")])
+    votes.take(_observed(CLASSIFY), [_seen("A")])
     _verdict(votes)
     assert votes.scheduled_slots == [True]
-    votes.take(_sighting(CLASSIFY), [_seen("A")])
+    votes.take(_observed(CLASSIFY), [_seen("A")])
     _verdict(votes)
     assert votes.scheduled_slots == [False]
 
@@ -83,7 +83,7 @@ def test_a_slot_stays_wanted_until_its_votes_agree_and_then_no_longer() -> None:
 def test_a_slot_whose_votes_never_agree_is_wanted_for_a_window_of_them_only() -> None:
     votes, wanted = _votes(), []
     for sku in ("A", "B", "empty"):
-        votes.take(_sighting(CLASSIFY), [_seen(sku)])
+        votes.take(_observed(CLASSIFY), [_seen(sku)])
         _verdict(votes)
         wanted += votes.scheduled_slots
     assert wanted == [True, True, False]
@@ -93,7 +93,7 @@ def test_judging_again_without_a_new_vote_wants_nothing() -> None:
     votes = _votes("A", "A")
     assert _verdict(votes) is Verdict.MATCH
     assert _verdict(votes, Expected(revision=2, sku="B")) is Verdict.MISMATCH
-    votes.take(_sighting(REST), [])
+    votes.take(_observed(REST), [])
     _verdict(votes, Expected(revision=3, sku="A"))
     assert votes.scheduled_slots == [False]
 
@@ -117,7 +117,7 @@ def test_other_rules_judge_the_same_votes_anew_and_keep_a_window_of_them() -> No
 def test_what_its_own_empty_picture_says_counts() -> None:
     votes = Votes([("L", None)], RULES)
     for _ in range(2):
-        votes.take(_sighting(CLASSIFY, like_empty=True), [_seen("A")])
+        votes.take(_observed(CLASSIFY, like_empty=True), [_seen("A")])
     agreed = votes.outcome("L", WANTED).agreed
     assert agreed
     assert agreed.judgement.verdict is Verdict.UNCERTAIN
@@ -126,18 +126,18 @@ def test_what_its_own_empty_picture_says_counts() -> None:
 
 def test_something_before_a_slot_is_told_once_it_comes_and_goes() -> None:
     votes = _votes("A", "A")
-    assert votes.take(_sighting(Activity(classify=False, obstructed=True, busy=True)), [])[0] == {"L"}
-    assert votes.take(_sighting(Activity(classify=False, obstructed=True)), [])[0] == set()
+    assert votes.take(_observed(Activity(classify=False, obstructed=True, busy=True)), [])[0] == {"L"}
+    assert votes.take(_observed(Activity(classify=False, obstructed=True)), [])[0] == set()
     outcome = votes.outcome("L", WANTED)
     assert (outcome.is_obstructed, outcome.is_busy, votes.is_busy("L")) == (True, False, False)
-    assert votes.take(_sighting(REST), [])[0] == {"L"}
+    assert votes.take(_observed(REST), [])[0] == {"L"}
     assert not votes.outcome("L", WANTED).is_obstructed
 
 
 def test_a_lost_view_leaves_no_votes_and_nothing_before_a_slot() -> None:
     votes = _votes("A", "A")
     votes.schedule_classification("L")
-    votes.take(_sighting(Activity(classify=False, obstructed=True, busy=True)), [])
+    votes.take(_observed(Activity(classify=False, obstructed=True, busy=True)), [])
     votes.signal_lost()
     outcome = votes.outcome("L", WANTED)
     assert (outcome.agreed, outcome.is_obstructed, outcome.is_busy) == (None, False, False)
@@ -217,7 +217,7 @@ def test_no_alert_within_the_grace_and_one_after_it() -> None:
 
 def test_a_location_before_which_something_moves_is_not_found_to_be_anything() -> None:
     votes = _votes("A", "A")
-    votes.take(_sighting(Activity(classify=False, busy=True)), [])
+    votes.take(_observed(Activity(classify=False, busy=True)), [])
     assert _judge(votes, {"L": Expectation(WANTED, 0)})[0] is None
 
 
@@ -245,7 +245,7 @@ def test_another_light_alone_makes_no_alert_of_a_match(
     if doubted:
         votes.vote_anew()
     for _ in range(RULES.votes):
-        votes.take(_sighting(Activity(classify=True, relit=relit)), [_seen("B")])
+        votes.take(_observed(Activity(classify=True, relit=relit)), [_seen("B")])
     finding = judging.finding(votes, "L", "cam", NOW)
     assert finding
     assert (finding.verdict, finding.reason == IN_ANOTHER_LIGHT) == (verdict, verdict is Verdict.UNCERTAIN)
@@ -257,7 +257,7 @@ def test_what_never_comes_to_rest_is_told_once_with_its_remedy(caplog: pytest.Lo
 
     def reason(now_s: float, *, obstructed: bool) -> str:
         clock.set(NOW, now_s)
-        votes.take(_sighting(Activity(classify=False, obstructed=obstructed)), [])
+        votes.take(_observed(Activity(classify=False, obstructed=obstructed)), [])
         finding = judging.finding(votes, "L", "rack", NOW)
         return finding.reason if finding else ""
 

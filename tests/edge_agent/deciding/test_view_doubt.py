@@ -14,7 +14,7 @@ from edge_agent.deciding.judging import LocationJudge, Votes
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
 from edge_agent.deciding.verdict import DOUBTED, FEWEST_TURNED, LOOK_AGAIN_S, ViewDoubts
-from edge_agent.records import Activity, Expectation, Finding, Sighting
+from edge_agent.records import Activity, Expectation, Finding, SlotObservations
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.manifest import Calibration, ClassInfo
 from kardus.contract.messages import Expected, ExpectedStock, Model
@@ -170,10 +170,10 @@ class _Looks(_Cameras):
         chosen = tuple(slot for slot, activity in enumerate(activities) if activity.classify)
         corners, crops = np.zeros((len(chosen), 4, 2)), np.zeros((len(chosen), 8, 8, 3), np.uint8)
         picture, none = Image.new("RGB", (8, 8)), (None,) * len(chosen)
-        sighting = Sighting(self.clock.now(), activities, chosen, picture, corners, crops, none)
+        observed = SlotObservations(self.clock.now(), activities, chosen, picture, corners, crops, none)
         logits = np.array([[9.0 if info.sku == sku else 0.0 for info in CLASSES]], np.float32)
         answer = interpret(logits, CLASSES, Calibration(), logits.max(axis=1))[0]
-        self.votes.take(sighting, [answer] * len(chosen))
+        self.votes.take(observed, [answer] * len(chosen))
         self.judge()
 
     def judge(self) -> None:

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edge_agent.health.metrics import Metrics, Present
+from edge_agent.health.metrics import Metrics, StateCollector
 from edge_agent.health.server import HealthServer
 from edge_agent.reporting.outbox.message import Depth, Losses
 from kardus.contract.verdicts import Verdict
@@ -37,7 +37,7 @@ def metrics() -> Metrics:
     """An agent's, with what is asked for at a look."""
     metrics = Metrics()
     states = {"A": SimpleNamespace(verdict=Verdict.MATCH), "B": SimpleNamespace(verdict=Verdict.EMPTY)}
-    metrics.registry.register(Present(states, lambda: Depth({"event": 3}), Losses(), lambda: True))
+    metrics.registry.register(StateCollector(states, lambda: Depth({"event": 3}), Losses(), lambda: True))
     return metrics
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.models.acceptance import downgrade, lost_products, not_as_requested, worse
+from edge_agent.models.acceptance import downgrade_reason, lost_products, not_as_requested, regression_reason
 from kardus.contract.commands import ChangeModel
 from kardus.contract.manifest import Manifest
 from kardus.contract.model_status import Comparison
@@ -30,13 +30,13 @@ def _other(present: Manifest, **changes: object) -> Manifest:
     ("version", "accepted"), [("1.10.1", True), ("2.0.0", True), ("1.10.0", False), ("1.9.9", False), ("0.11.0", False)]
 )
 def test_only_a_higher_version_of_the_same_name_takes_over(present: Manifest, version: str, accepted: bool) -> None:  # noqa: FBT001
-    assert (downgrade(_other(present, version=version), present) == "") == accepted
+    assert (downgrade_reason(_other(present, version=version), present) == "") == accepted
 
 
 def test_under_another_name_the_one_made_later_takes_over(present: Manifest) -> None:
     later, earlier = "2999-01-01T00:00:00Z", "1999-01-01T00:00:00Z"
-    assert downgrade(_other(present, name="other", version="0.0.1", created=later), present) == ""
-    assert "made before" in downgrade(_other(present, name="other", version="9.0.0", created=earlier), present)
+    assert downgrade_reason(_other(present, name="other", version="0.0.1", created=later), present) == ""
+    assert "made before" in downgrade_reason(_other(present, name="other", version="9.0.0", created=earlier), present)
 
 
 def test_a_bundle_that_lacks_a_product_expected_here_is_refused(present: Manifest) -> None:
@@ -65,20 +65,23 @@ def test_a_model_that_finds_too_few_of_the_expected_products_is_worse(
     refused: bool,  # noqa: FBT001
 ) -> None:
     comparison = Comparison(crops=200, same=0, expected=expected, by_present=by_present, by_other=by_other)
-    assert bool(worse(comparison, 0.05, other_is_new=True)) == refused
+    assert bool(regression_reason(comparison, 0.05, other_is_new=True)) == refused
     turned = Comparison(crops=200, same=0, expected=expected, by_present=by_other, by_other=by_present)
-    assert bool(worse(turned, 0.05, other_is_new=False)) == refused
+    assert bool(regression_reason(turned, 0.05, other_is_new=False)) == refused
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000), st.floats(0, 1))
 def test_no_two_models_are_both_worse_than_the_other(by_present: int, by_other: int, max_loss: float) -> None:
     comparison = Comparison(crops=1000, same=0, expected=1000, by_present=by_present, by_other=by_other)
-    assert not (worse(comparison, max_loss, other_is_new=True) and worse(comparison, max_loss, other_is_new=False))
+    assert not (
+        regression_reason(comparison, max_loss, other_is_new=True)
+        and regression_reason(comparison, max_loss, other_is_new=False)
+    )
 
 
 @given(versions, versions)
 def test_of_two_versions_at_most_one_takes_over_from_the_other(a: str, b: str) -> None:
     manifest = MANIFEST
     first, second = _other(manifest, version=a), _other(manifest, version=b)
-    upwards = [downgrade(first, second) == "", downgrade(second, first) == ""]
+    upwards = [downgrade_reason(first, second) == "", downgrade_reason(second, first) == ""]
     assert sum(upwards) == (a != b)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
-from edge_agent.replay.recorded import Plain, Recorded, ReplayedInput, open_parts, open_plain, parts_in
+from edge_agent.replay.recorded import Recorded, ReplayedInput, UntimedPictures, open_parts, open_untimed, parts_in
 from kardus.contract.messages import Expected
 from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
 from kardus.support.errors import DataError
@@ -132,8 +132,8 @@ def test_cameras_that_nobody_asks_for_are_not_read(tmp_path: Path) -> None:
 def test_plain_pictures_come_one_every_so_many_seconds_after_what_is_expected(tmp_path: Path) -> None:
     for shade in range(5):
         Image.fromarray(np.full((6, 8, 3), 40 * shade, np.uint8)).save(tmp_path / f"{shade}.png")
-    plain = Plain("left", interval_s=2.5, every=2, expected={"L": None, "M": "Tea"})
-    first, second, *frames = _play(open_plain(tmp_path, plain))
+    plain = UntimedPictures("left", interval_s=2.5, every=2, expected={"L": None, "M": "Tea"})
+    first, second, *frames = _play(open_untimed(tmp_path, plain))
     assert [json.loads(m.item.payload)["sku"] for m in (first, second) if isinstance(m.item, ExpectedMessage)] == [
         None,
         "Tea",
@@ -149,6 +149,6 @@ def test_plain_pictures_come_one_every_so_many_seconds_after_what_is_expected(tm
 def test_a_folder_without_pictures_is_no_recording(tmp_path: Path) -> None:
     assert parts_in(tmp_path) == []
     with pytest.raises(DataError, match="neither a recording nor a picture in it"):
-        open_plain(tmp_path, Plain("left"))
+        open_untimed(tmp_path, UntimedPictures("left"))
     with pytest.raises(DataError, match="no such recording"):
-        open_plain(tmp_path / "gone", Plain("left"))
+        open_untimed(tmp_path / "gone", UntimedPictures("left"))

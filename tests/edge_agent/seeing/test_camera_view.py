@@ -6,7 +6,7 @@ from PIL import Image
 
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, ViewSection
-from edge_agent.records import Sighting
+from edge_agent.records import SlotObservations
 from edge_agent.seeing.camera_view import CameraView, Cutting, placed
 from edge_agent.seeing.slots import Slot, corners_of
 from kardus.inference.geometry import FloatArray, rectangle
@@ -38,17 +38,17 @@ def _view(corners: FloatArray = CORNERS, **keys: object) -> CameraView:
     return CameraView(CameraSection.model_validate(section), ViewSection(), GateSection(), live=True)
 
 
-def _last_seen(pictures: list[Pixels], view: CameraView | None = None) -> Sighting:
+def _last_seen(pictures: list[Pixels], view: CameraView | None = None) -> SlotObservations:
     """What the last picture shows of a rack whose colours are known from the first."""
     view = view or _view()
     for number, picture in enumerate(pictures):
         shown = frame(picture, float(number), number)
         checked = view.check(shown)
         assert checked.problem is None
-        sighting = view.see(shown, checked, [True] * len(LOCATIONS), 32)
+        observed = view.see(shown, checked, [True] * len(LOCATIONS), 32)
         view.prove_colours()
-    assert sighting.chosen
-    return sighting
+    assert observed.chosen
+    return observed
 
 
 @pytest.mark.parametrize("pixels", [-11.15, 24.0])

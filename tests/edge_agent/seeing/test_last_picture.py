@@ -83,10 +83,10 @@ def test_a_last_picture_that_cannot_be_decoded_after_all_shows_no_location() -> 
     for number in range(3):
         taken = coded_frame(still(number), float(number), number)
         if number == 2:
-            assert view.shown([0]) is not None
+            assert view.location_view([0]) is not None
             assert isinstance(taken.given, HalfDecoded)
             taken = replace(taken, given=HalfDecoded(taken.given.half, taken.given.size, _refuses))
         view.see(taken, view.check(taken), [False] * len(LOCATIONS), 32)
-    assert view.shown([0]) is None
+    assert view.location_view([0]) is None
     with pytest.raises(BrokenPictureError):
         _ = view.last_shown

@@ -126,7 +126,7 @@ def test_no_picture_that_is_kept_or_sent_shows_what_is_masked(chores: Chores, tm
     view = CameraView(_camera(mask=[MASK]), ViewSection(), GateSection(), live=True)
     taken = frame(_with_clock(still(), 3), 1.0, 3)
     view.see(taken, view.check(taken), [False] * len(LOCATIONS), 32)
-    shown = view.shown([10])
+    shown = view.location_view([10])
     assert shown is not None
     kept = np.asarray(shown.picture)
     inside = np.s_[CLOCK[1] : CLOCK[3], CLOCK[0] : CLOCK[2]]
