@@ -383,7 +383,7 @@ class Pipeline:
         if not told:
             return
         told = self._doubts.weigh(told, self._doubt)
-        affected = self._recorder.affected(told)
+        affected = self._recorder.affected_locations(told)
         if affected:
             told += self._doubts.weigh([found for found in self._judge_again(affected) if found], self._doubt)
         self._recorder.record(told, historical=self._is_late(), beat=self._heartbeat.beat)

@@ -107,7 +107,7 @@ class Harvest:
             DataError: the table can't be read or written.
             OSError: a photo can't be removed.
         """
-        photos = [_Photo.of(path) for path in (self._folder / PHOTOS).glob("*/*.jpg")]
+        photos = [_HarvestedFile.of(path) for path in (self._folder / PHOTOS).glob("*/*.jpg")]
         oldest_s = now_unix_s - self._limits.max_days * 86_400
         gone = [photo for photo in photos if photo.modified_s < oldest_s]
         gone += too_many([photo for photo in photos if photo.modified_s >= oldest_s], self._limits.max_mb * 1e6)
@@ -155,18 +155,18 @@ def _close(table: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Photo:
+class _HarvestedFile:
     path: Path
     modified_s: float
     size: int
 
     @staticmethod
-    def of(path: Path) -> "_Photo":
+    def of(path: Path) -> "_HarvestedFile":
         found = path.stat()
-        return _Photo(path, found.st_mtime, found.st_size)
+        return _HarvestedFile(path, found.st_mtime, found.st_size)
 
 
-def too_many(photos: Sequence[_Photo], max_bytes: float) -> list[_Photo]:
+def too_many(photos: Sequence[_HarvestedFile], max_bytes: float) -> list[_HarvestedFile]:
     """Which photos go, so that the rest is PRUNED_TO of what is allowed; none where it is no more than allowed.
 
     The location that holds most gives its oldest one, again and again: none can push out all others.
@@ -174,7 +174,7 @@ def too_many(photos: Sequence[_Photo], max_bytes: float) -> list[_Photo]:
     total = sum(photo.size for photo in photos)
     if total <= max_bytes:
         return []
-    by_location: dict[Path, list[_Photo]] = defaultdict(list)
+    by_location: dict[Path, list[_HarvestedFile]] = defaultdict(list)
     for photo in sorted(photos, key=lambda p: (p.modified_s, p.path), reverse=True):
         by_location[photo.path.parent].append(photo)
     held = {folder: sum(photo.size for photo in own) for folder, own in by_location.items()}

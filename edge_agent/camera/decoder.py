@@ -28,18 +28,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Attention, StreamRequest
-from edge_agent.camera.newest import Newest
+from edge_agent.camera.latest_item import LatestItem
 from edge_agent.camera.shared import PictureMemory
 from kardus.support.errors import KardusError
 
 if TYPE_CHECKING:
-    from edge_agent.camera.seen import SeenPlanes
+    from edge_agent.camera.display_frame import DisplayPlanes
 
 _MAX_MEMORY = 4_000_000_000
 """Of addresses: a stream that declares giant pictures fails in here."""
 RESTS_S = 0.5
 """While nothing moves and no key frame comes, the agent is told so as often: it may know better."""
-Answer: TypeAlias = "NDArray[np.uint8] | SeenPlanes | bytes | str | None"
+Answer: TypeAlias = "NDArray[np.uint8] | DisplayPlanes | bytes | str | None"
 """A picture, (height, width, 3) RGB, its planes, or its code; why there is none; or None: nothing has moved."""
 Giver = Callable[[Attention], Answer]
 """Raises StopIteration where nothing more will come."""
@@ -89,7 +89,7 @@ def _answer(answers: IO[bytes], kind: bytes, answer: Answer) -> None:
     answers.flush()
 
 
-def _header(kind: bytes, answer: "NDArray[np.uint8] | SeenPlanes | bytes | None") -> tuple[bytes, int, int, int]:
+def _header(kind: bytes, answer: "NDArray[np.uint8] | DisplayPlanes | bytes | None") -> tuple[bytes, int, int, int]:
     if answer is None:
         return b"." if kind == b"." else b"R", 0, 0, 0
     if isinstance(answer, bytes):
@@ -110,7 +110,7 @@ def _giver(stream: StreamRequest) -> Giver:
 def _from_parts(stream: StreamRequest) -> Giver:
     from edge_agent.camera.mjpeg import coded_pictures  # noqa: PLC0415 - FFmpeg isn't needed, nor HTTP below
 
-    newest = Newest[bytes | str]()
+    newest = LatestItem[bytes | str]()
 
     def read() -> None:
         for coded in coded_pictures(stream):
@@ -124,15 +124,15 @@ def _from_parts(stream: StreamRequest) -> Giver:
 def _from_camera(stream: StreamRequest) -> Giver:
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415
 
+    from edge_agent.camera.display_frame import display_frame  # noqa: PLC0415
     from edge_agent.camera.live import LiveDecoder  # noqa: PLC0415
-    from edge_agent.camera.seen import seen  # noqa: PLC0415
 
     live, reformatter = LiveDecoder(stream), VideoReformatter()
     _begin(live.follow, live.end)
 
     def give(attention: Attention) -> Answer:
         frame = live.take(attention, RESTS_S)
-        return frame if frame is None or isinstance(frame, str) else seen(frame, stream, reformatter)
+        return frame if frame is None or isinstance(frame, str) else display_frame(frame, stream, reformatter)
 
     return give
 
@@ -140,14 +140,14 @@ def _from_camera(stream: StreamRequest) -> Giver:
 def _from_file(stream: StreamRequest) -> Giver:
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415
 
-    from edge_agent.camera.seen import seen  # noqa: PLC0415
+    from edge_agent.camera.display_frame import display_frame  # noqa: PLC0415
     from edge_agent.camera.video import frames  # noqa: PLC0415
 
     coming, reformatter = islice(frames(stream), 0, None, stream.every), VideoReformatter()
 
     def give(_: Attention) -> Answer:
         frame = next(coming)
-        return frame if isinstance(frame, str) else seen(frame, stream, reformatter)
+        return frame if isinstance(frame, str) else display_frame(frame, stream, reformatter)
 
     return give
 

@@ -9,7 +9,7 @@ from typing import Self
 import httpx2
 
 from edge_agent.camera.errors import NoAnswerError
-from edge_agent.camera.heads import CameraTransport
+from edge_agent.camera.header_repair import CameraTransport
 from edge_agent.camera.login import Login, challenges
 from edge_agent.camera.packing import CODINGS
 from edge_agent.camera.passwords import without_login

@@ -19,10 +19,10 @@ from av.video.stream import VideoStream
 
 from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.deinterlacing import Deinterlacer
+from edge_agent.camera.display_frame import DecodedFrame, Orientation
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.refusals import explained
 from edge_agent.camera.rest import SELDOM_S, Rest
-from edge_agent.camera.seen import DecodedFrame, Orientation
 from edge_agent.camera.slices import VideoPacket, joined
 from edge_agent.camera.stream_time import StreamTime
 from edge_agent.camera.tunnel import tunnelled

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
 from edge_agent.camera.deinterlacing import deinterlaced
-from edge_agent.camera.seen import DecodedFrame, Orientation
+from edge_agent.camera.display_frame import DecodedFrame, Orientation
 from edge_agent.camera.slices import VideoPacket
 from kardus.inference.jpeg import CUT_OFF, lacks_markers
 

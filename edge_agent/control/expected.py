@@ -11,10 +11,10 @@ from edge_agent.records import Expectation
 from kardus.contract.manifest import EMPTY_CLASS, class_name
 from kardus.contract.messages import Expected
 from kardus.support.clock import SYSTEM_CLOCK, Clock
+from kardus.support.control_characters import escaped
 from kardus.support.database_copy import problem_in_copy
 from kardus.support.errors import KardusError
 from kardus.support.files import rename_damaged
-from kardus.support.harmless import escaped
 from kardus.support.spelling import composed
 
 MAX_BYTES = 65_536

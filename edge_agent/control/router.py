@@ -11,7 +11,7 @@ from kardus.contract.receipts import Ack
 from kardus.contract.topics import ROOT, Topics, expected_topic, location_of
 from kardus.mqtt.connection import Subscription
 from kardus.mqtt.incoming import Incoming
-from kardus.support.harmless import escaped
+from kardus.support.control_characters import escaped
 from kardus.support.spelling import decomposed
 
 MAX_ACK_BYTES = 200_000

@@ -107,9 +107,9 @@ class Recorder:
             del self._states[location]
             self._published.pop(location, None)
 
-    def affected(self, findings: Sequence[Finding]) -> set[str]:
+    def affected_locations(self, findings: Sequence[Finding]) -> set[str]:
         """Other locations of which these findings say where their product is."""
-        return affected(findings, self._states)
+        return affected_locations(findings, self._states)
 
     def record(
         self,
@@ -184,7 +184,7 @@ class Recorder:
 
     def record_coverage(self, locations: Collection[str], since: datetime) -> Coverage:
         """Store which of the locations were verified since then; the report."""
-        coverage = coverage_of(self._states, locations, since, self._clock.now())
+        coverage = coverage_since(self._states, locations, since, self._clock.now())
         message = Message("event", *self._writer.coverage(coverage), retain=True)
         self._outbox.append([message], {}, self._outbox.last_sequence)
         return coverage
@@ -317,7 +317,7 @@ def with_places(findings: Sequence[Finding], states: Mapping[str, LocationState]
     ]
 
 
-def affected(findings: Sequence[Finding], states: Mapping[str, LocationState]) -> set[str]:
+def affected_locations(findings: Sequence[Finding], states: Mapping[str, LocationState]) -> set[str]:
     """Other locations that lack a product, whose places these findings change."""
     astray, told = _astray(findings, states), {finding.location for finding in findings}
     return {
@@ -359,7 +359,7 @@ def differs(finding: Finding, state: LocationState) -> bool:
     return found != known
 
 
-def coverage_of(
+def coverage_since(
     states: Mapping[str, LocationState], locations: Collection[str], since: datetime, until: datetime
 ) -> Coverage:
     """Which locations are verified at a moment (`until`), by a picture taken since an earlier one."""

@@ -15,7 +15,7 @@ from kardus.support.errors import ConfigError, KardusError
 from kardus.support.vitals import Vitals
 from kardus.support.web_listener import listen_at
 
-_LOOKS_UP_S = 2.0
+_SHUTDOWN_POLL_S = 2.0
 """So often its thread looks whether it is to end, where closing the socket doesn't wake it."""
 _REMEDIES = {
     errno.EADDRINUSE: "end the program that has it, or choose another",
@@ -76,7 +76,7 @@ class HealthServer:
         self._server.server_close()
 
     def _serve(self) -> None:
-        self._server.serve_forever(_LOOKS_UP_S)
+        self._server.serve_forever(_SHUTDOWN_POLL_S)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -17,8 +17,8 @@ from kardus.mqtt.connection import MAX_IN_FLIGHT, PublishToken
 from kardus.mqtt.reasons import Ending
 from kardus.mqtt.session import MqttSession
 from kardus.support.clock import SYSTEM_CLOCK, Clock
+from kardus.support.control_characters import escaped
 from kardus.support.errors import KardusError
-from kardus.support.harmless import escaped
 from kardus.support.vitals import Heartbeat
 from kardus.support.worker import Worker
 

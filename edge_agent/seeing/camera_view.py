@@ -202,7 +202,7 @@ class CameraView:
         """
         self.last_capture, self.last_frame = frame.captured, frame
         self.first_capture = self.first_capture or frame.captured
-        self._last_corners = corners = self._placed(frame.given.size, view.motion)
+        self._last_corners = corners = self._corners_in_picture(frame.given.size, view.motion)
         gate = self._known_gate(frame, view, corners)
         activities = gate.decide(view.small, corners / view.factor, frame.at_s, wanted)
         chosen = tuple(index for index, activity in enumerate(activities) if activity.classify)
@@ -222,8 +222,8 @@ class CameraView:
 
     def outlines(self, picture: Image.Image, motion: FloatArray) -> list[tuple[str, FloatArray]]:
         """The locations of the slots, with their corners (4, 2) in a picture whose view has moved so, in pixels."""
-        placed = self._placed(picture.size, motion)
-        return [(slot.location, corners) for slot, corners in zip(self.slots, placed, strict=True)]
+        places = self._corners_in_picture(picture.size, motion)
+        return [(slot.location, corners) for slot, corners in zip(self.slots, places, strict=True)]
 
     def location_view(self, slots: Sequence[int]) -> LocationView | None:
         """A location, by its slots, in the last good picture, without what is masked; None where there is none."""
@@ -274,9 +274,9 @@ class CameraView:
         """The slots' corners (4, 2), as they were laid out, in shares of the whole picture's width and height."""
         return list(self._laid_out / self._size)
 
-    def _placed(self, size: tuple[int, int], motion: FloatArray) -> FloatArray:
+    def _corners_in_picture(self, size: tuple[int, int], motion: FloatArray) -> FloatArray:
         self._judge_size(size)
-        return placed(self._laid_out, size, motion)
+        return corners_in_picture(self._laid_out, size, motion)
 
     def _cut(self, frame: Frame, chosen: Sequence[int], places: FloatArray, size_px: int) -> Pixels:
         ahead, self._cut_ahead = self._cut_ahead, None
@@ -335,7 +335,7 @@ class CameraView:
     def _as_configured(self, picture: Pixels, frame: Frame, view: CheckedView) -> tuple[Pixels, FloatArray]:
         """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
         height, width = view.small.shape[:2]
-        corners = self._placed(frame.given.size, np.eye(3)) / view.factor
+        corners = self._corners_in_picture(frame.given.size, np.eye(3)) / view.factor
         return self._mask.black_out(resized(picture, width, height)), corners
 
     def _like_empty(self, view: CheckedView, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:
@@ -345,7 +345,7 @@ class CameraView:
         return tuple(alike[index] for index in chosen)
 
 
-def placed(corners: FloatArray, size: tuple[int, int], motion: FloatArray) -> FloatArray:
+def corners_in_picture(corners: FloatArray, size: tuple[int, int], motion: FloatArray) -> FloatArray:
     """Where slots are now: corners (n, 4, 2) in pixels of the picture, kept inside it.
 
     Args:

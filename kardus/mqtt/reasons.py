@@ -5,7 +5,7 @@ from typing import Any
 
 from paho.mqtt.reasoncodes import ReasonCode
 
-from kardus.support.harmless import escaped
+from kardus.support.control_characters import escaped
 
 TAKEN_OVER = "session taken over: another client uses this name"
 NOT_GIVEN = "no reason given"

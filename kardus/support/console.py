@@ -24,8 +24,8 @@ from rich.table import Column, Table
 from rich.text import Text
 from typer.core import TyperGroup
 
+from kardus.support.control_characters import STEERING, escaped
 from kardus.support.errors import KardusError
-from kardus.support.harmless import STEERING, escaped
 from kardus.support.loading import loading
 
 

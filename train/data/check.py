@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from kardus.inference.preprocess import Pixels, read_converted, read_photo, rectify_whole
 from kardus.support.errors import DataError
 from train.data.data_set import DataSet, Sample
-from train.data.duplicates import NEARLY_SAME_LIKENESS, brightness, groups, likeness, nearly_same, perceptual_hash
+from train.data.duplicates import (
+    NEARLY_SAME_CORRELATION,
+    brightness,
+    brightness_correlation,
+    groups,
+    nearly_same,
+    perceptual_hash,
+)
 from train.data.proposals import left_out_note
 from train.data.separability import mean_colours, separability
 
@@ -178,7 +185,7 @@ def _copies(photos: Sequence[_PhotoFeatures]) -> Iterator[DataProblem]:
     pairs = [
         (i, j)
         for i, j in nearly_same([p.code for p in photos])
-        if likeness(photos[i].brightness, photos[j].brightness) >= NEARLY_SAME_LIKENESS
+        if brightness_correlation(photos[i].brightness, photos[j].brightness) >= NEARLY_SAME_CORRELATION
     ]
     for one, other in ((photos[i], photos[j]) for i, j in pairs):
         same = "the same photo" if one.sha256 == other.sha256 else "nearly the same photo"

@@ -15,7 +15,7 @@ from kardus.inference.preprocess import Pixels
 
 NEARLY_SAME_BITS = 10
 """Two photos whose hashes differ in at most so many bits are candidates for near-duplicates."""
-NEARLY_SAME_LIKENESS = 0.95
+NEARLY_SAME_CORRELATION = 0.95
 """Smallest similarity of near-duplicates. Separate photos of one carton in one place stay below."""
 _SIDE, _KEPT = 32, 8
 _CHUNK = 1024
@@ -40,7 +40,7 @@ def brightness(photo: Pixels) -> NDArray[np.float64]:
     return even
 
 
-def likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def brightness_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """The similarity of two photos, the correlation of their `brightness`: -1 to 1, 1 for a copy."""
     return float(one @ other)
 

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from kardus.inference.preprocess import read_photo
 from kardus.support.errors import DataError
 from train.data.data_set import DataSet, Sample
-from train.data.duplicates import NEARLY_SAME_LIKENESS, brightness, groups, likeness, nearly_same, perceptual_hash
+from train.data.duplicates import (
+    NEARLY_SAME_CORRELATION,
+    brightness,
+    brightness_correlation,
+    groups,
+    nearly_same,
+    perceptual_hash,
+)
 
 Groups = NDArray[np.int64]
 
@@ -56,7 +63,9 @@ def photo_groups(samples: Sequence[Sample]) -> Groups:
     with ThreadPoolExecutor(max_workers=4) as pool:
         fingerprints = list(pool.map(_fingerprint, samples))
     codes, shades = [found[0] for found in fingerprints], [found[1] for found in fingerprints]
-    pairs = [(i, j) for i, j in nearly_same(codes) if likeness(shades[i], shades[j]) >= NEARLY_SAME_LIKENESS]
+    pairs = [
+        (i, j) for i, j in nearly_same(codes) if brightness_correlation(shades[i], shades[j]) >= NEARLY_SAME_CORRELATION
+    ]
     return groups(len(samples), [*pairs, *_told_pairs(samples)])
 
 

@@ -68,7 +68,7 @@ def refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: P
             photos=len(everything.labels),
             refitted=True,
         )
-    progress.note(in_words(outcome))
+    progress.note(refit_summary(outcome))
     if process_rank() == 0:
         save_checkpoint(out / CHECKPOINT, checkpoint)
         _tell(out / METRICS, outcome)
@@ -124,7 +124,7 @@ def cross_entropies(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> N
     return found
 
 
-def in_words(outcome: RefitOutcome) -> str:
+def refit_summary(outcome: RefitOutcome) -> str:
     """What came of a refit, in a line."""
     if not outcome.photos:
         return "refitted; no photo was held out that could tell what came of it"

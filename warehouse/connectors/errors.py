@@ -1,6 +1,6 @@
 """The errors of a connection to another system."""
 
-from kardus.support.harmless import one_line
+from kardus.support.control_characters import one_line
 
 
 class ConnectorError(Exception):

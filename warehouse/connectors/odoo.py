@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import httpx2
 from pydantic import BaseModel, ConfigDict
 
-from kardus.support.harmless import one_line
+from kardus.support.control_characters import one_line
 from warehouse.connectors.record_fields import are_records
 
 PAGE = 1000

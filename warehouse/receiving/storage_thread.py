@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kardus.mqtt.incoming import Incoming, acknowledge_all
-from kardus.support.harmless import escaped
+from kardus.support.control_characters import escaped
 from kardus.support.worker import Worker
 from warehouse.receiving.parsing import parse_message
 from warehouse.store.database import NotStorableError, StoreError

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from kardus.support.harmless import escaped
+from kardus.support.control_characters import escaped
 from warehouse.report.coverage import reasons
 from warehouse.report.report import MINUTE, Report
 from warehouse.report.tables import age_in_words

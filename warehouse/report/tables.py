@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.text import Text
 
 from kardus.support.console import table_of
-from kardus.support.harmless import escaped, one_line
+from kardus.support.control_characters import escaped, one_line
 from warehouse.report.coverage import reasons
 from warehouse.report.report import MINUTE, Report
 

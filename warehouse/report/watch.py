@@ -17,8 +17,8 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.connection import Subscription
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import out, print_json, table_of
+from kardus.support.control_characters import one_line
 from kardus.support.errors import BrokerError
-from kardus.support.harmless import one_line
 from warehouse.receiving.completeness import Completeness
 from warehouse.receiving.site_monitor import SiteMonitor, table_cells
 from warehouse.report.aisles import walking_order

@@ -10,7 +10,7 @@ from openpyxl.drawing.image import Image as SheetImage
 from openpyxl.utils import get_column_letter
 from PIL import Image
 
-from kardus.support.harmless import escaped
+from kardus.support.control_characters import escaped
 from warehouse.report.coverage import reasons
 from warehouse.report.report import MINUTE, Report
 from warehouse.report.tables import FORMULA_PREFIXES, REPORT_COLUMNS, CellValue, report_rows

@@ -12,9 +12,9 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, Shee
 
 from kardus.support.workbooks.cells import NOTHING, Cell, date_cell, hidden_cell, truth_cell, unformatted_cell
 from kardus.support.workbooks.sheet_parser import Line
-from kardus.support.workbooks.untold import Untold
-from kardus.support.workbooks.xls_untold import xls_untold
-from kardus.support.workbooks.xlsb_untold import xlsb_untold
+from kardus.support.workbooks.sheet_supplement import SheetSupplement
+from kardus.support.workbooks.xls_supplement import xls_supplement
+from kardus.support.workbooks.xlsb_supplement import xlsb_supplement
 from kardus.support.workbooks.xlsx import Sheet
 
 Value = int | float | str | bool | time | date | datetime | timedelta
@@ -38,15 +38,15 @@ class CalamineFile:
 
     def lines(self, sheet: Sheet) -> Iterator[Line]:
         """Every line that isn't blank. FarCellError: laying out the sheet would take long."""
-        untold = self._untold(sheet.part)
-        untold.require_near()
+        supplement = self._supplement(sheet.part)
+        supplement.require_near()
         last = 0
         for last, cells in enumerate(self._rows(sheet), start=1):
-            shown = cells | untold.cells.get(last, {})
+            shown = cells | supplement.cells.get(last, {})
             if shown:
-                yield last, _with_hidden(last, shown, untold)
-        for number in sorted(number for number in untold.cells if number > last):
-            yield number, _with_hidden(number, untold.cells[number], untold)
+                yield last, _with_hidden(last, shown, supplement)
+        for number in sorted(number for number in supplement.cells if number > last):
+            yield number, _with_hidden(number, supplement.cells[number], supplement)
 
     def _rows(self, sheet: Sheet) -> Iterator[dict[int, Cell]]:
         """Those of the first row, and of every one below it up to the last that has any."""
@@ -62,10 +62,10 @@ class CalamineFile:
             else:
                 yield {column: self._cell(value) for column, value in enumerate(row, start=left) if value != ""}
 
-    def _untold(self, sheet: str) -> Untold:
+    def _supplement(self, sheet: str) -> SheetSupplement:
         if self._suffix == ".xlsb":
-            return xlsb_untold(self._file, sheet)
-        return xls_untold(self._file, self._book.sheet_names.index(sheet))
+            return xlsb_supplement(self._file, sheet)
+        return xls_supplement(self._file, self._book.sheet_names.index(sheet))
 
     def _cell(self, value: Value) -> Cell:
         match value:
@@ -79,10 +79,10 @@ class CalamineFile:
                 return date_cell(value)
 
 
-def _with_hidden(number: int, cells: dict[int, Cell], untold: Untold) -> dict[int, Cell]:
-    if not (untold.rows or untold.columns):
+def _with_hidden(number: int, cells: dict[int, Cell], supplement: SheetSupplement) -> dict[int, Cell]:
+    if not (supplement.rows or supplement.columns):
         return cells
-    is_hidden = untold.has_row(number)
+    is_hidden = supplement.has_row(number)
     return {
-        place: hidden_cell(cell) if is_hidden or untold.has_column(place) else cell for place, cell in cells.items()
+        place: hidden_cell(cell) if is_hidden or supplement.has_column(place) else cell for place, cell in cells.items()
     }

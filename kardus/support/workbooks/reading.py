@@ -12,10 +12,10 @@ from typing import BinaryIO
 from kardus.support.errors import DataError
 from kardus.support.input_files import open_file
 from kardus.support.spelling import composed
-from kardus.support.workbooks.apart import ReadApart
 from kardus.support.workbooks.ods import OdsFile
 from kardus.support.workbooks.sheet_parser import Line
-from kardus.support.workbooks.untold import FarCellError
+from kardus.support.workbooks.sheet_supplement import FarCellError
+from kardus.support.workbooks.subprocess_reader import SubprocessWorkbook
 from kardus.support.workbooks.xlsx import Sheet, Workbook, XlsxFile
 
 _XLSX, _ODS = ".xlsx", ".ods"
@@ -91,7 +91,7 @@ def _open(path: Path, file: BinaryIO, kind: str) -> Workbook:
         return OdsFile(file)
     if not find_spec("python_calamine"):
         raise DataError(f"{path}: {kind} files are read by the warehouse's side only: save it as .xlsx")
-    return ReadApart(file, kind)
+    return SubprocessWorkbook(file, kind)
 
 
 def _choose(path: Path, book: Workbook, name: str | None, *, can_choose: bool) -> Sheet:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import IO, TypeAlias
 from xml.etree import ElementTree as ET
 
-from kardus.support.workbooks.pieces import PLAIN_TEXT, pieces, plain
+from kardus.support.workbooks.xml_chunks import PLAIN_TEXT, unescaped, xml_chunks
 
 _Parser: TypeAlias = "ET.XMLPullParser[ET.Element]"
 _END = "</si>"
@@ -23,11 +23,11 @@ def shared_texts(part: IO[bytes]) -> Iterator[str]:
         ValueError: it isn't in the encoding that it declares.
     """
     parser: _Parser = ET.XMLPullParser()
-    for xml, is_between_tags in pieces(part, _END):
+    for xml, is_between_tags in xml_chunks(part, _END):
         for item in xml.split(_END)[:-1] if is_between_tags and isinstance(xml, str) else ():
             found = _PLAIN.fullmatch(item + _END)
             if found:
-                yield plain(found.group(1))
+                yield unescaped(found.group(1))
             else:
                 parser.feed(item + _END)
                 yield from _parsed(parser)

@@ -11,7 +11,7 @@ from typing import IO
 from xml.parsers import expat
 
 from kardus.support.workbooks.cells import NOTHING, Cell, hidden_cell
-from kardus.support.workbooks.pieces import PLAIN_TEXT, pieces, plain
+from kardus.support.workbooks.xml_chunks import PLAIN_TEXT, unescaped, xml_chunks
 
 Line = tuple[int, dict[int, Cell]]
 """Number of a line, from 1, and those of its cells that aren't blank, by column, from 0."""
@@ -43,7 +43,7 @@ def sheet_lines(part: IO[bytes], shown: StoredCell) -> Iterator[Line]:
         ValueError: it is no XML, or a number in it is none.
     """
     parser = _SheetParser(shown)
-    for xml, is_between_tags in pieces(part, _END):
+    for xml, is_between_tags in xml_chunks(part, _END):
         if not (is_between_tags and isinstance(xml, str)):
             parser.feed(xml)
         elif not parser.take_plainly(xml):
@@ -170,7 +170,7 @@ class _KnownCells(dict[str, Cell]):
     def __missing__(self, rest: str) -> Cell:
         found = _CELL_REST.fullmatch(rest)
         style, kind, formula, value, text = found.groups("") if found else ("",) * 5
-        stored = plain(value or text)
+        stored = unescaped(value or text)
         cell = self._shown(kind or "n", stored, style, bool(formula)) if stored or formula else NOTHING
         if len(self) == _MOST_KNOWN:
             self.clear()

@@ -24,10 +24,10 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from edge_agent.camera.decoding import Attention, StreamRequest
+from edge_agent.camera.display_frame import DecodedFrame
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.live import LiveDecoder
 from edge_agent.camera.packet_sizes import RESTS_AFTER_S
-from edge_agent.camera.seen import DecodedFrame
 from edge_agent.camera.slices import VideoPacket
 from edge_agent.camera.stream import rtsp_source
 from edge_agent.config.sources import RtspSource

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from edge_agent.deciding.recorder import affected, with_places
+from edge_agent.deciding.recorder import affected_locations, with_places
 from edge_agent.records import Finding
 from kardus.contract.messages import ExpectedStock, LocationState, Model, Seen
 from kardus.contract.verdicts import Verdict
@@ -62,14 +62,14 @@ def test_what_matches_or_is_in_doubt_lacks_nothing() -> None:
 
 
 def test_the_later_of_a_pair_tells_the_earlier() -> None:
-    assert affected([RIGHT], _states(LEFT)) == {"L"}
+    assert affected_locations([RIGHT], _states(LEFT)) == {"L"}
     told = _states(LEFT) | {"L": _state(LEFT, "R")}
-    assert affected([RIGHT], told) == set(), "told already"
+    assert affected_locations([RIGHT], told) == set(), "told already"
 
 
 def test_a_pair_that_is_put_right_tells_the_other_too() -> None:
     told = {"L": _state(LEFT, "R"), "R": _state(RIGHT, "L")}
-    assert affected([replace(RIGHT, verdict=Verdict.MATCH, seen=Seen(sku="B"))], told) == {"L"}
+    assert affected_locations([replace(RIGHT, verdict=Verdict.MATCH, seen=Seen(sku="B"))], told) == {"L"}
 
 
 def test_an_unknown_variant_is_nobody_s_product() -> None:

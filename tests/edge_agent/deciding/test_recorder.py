@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import PORTION, Recorder, coverage_of
+from edge_agent.deciding.recorder import PORTION, Recorder, coverage_since
 from edge_agent.records import EventPictures, Finding, Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import CameraHealth, ExpectedStock, Model, Seen
@@ -163,8 +163,8 @@ def test_a_location_that_cannot_be_seen_was_verified_before(outbox: Outbox) -> N
 def test_coverage_counts_what_was_verified_since(outbox: Outbox) -> None:
     recorder = _recorder(outbox)
     recorder.record([_finding("L", Verdict.MATCH), _finding("M", Verdict.STALE)], historical=False)
-    assert coverage_of(recorder.states, ["L", "M", "N"], NOW, NOW).verified == 1
-    assert coverage_of(recorder.states, ["L", "M", "N"], NOW + timedelta(seconds=1), NOW).verified == 0
+    assert coverage_since(recorder.states, ["L", "M", "N"], NOW, NOW).verified == 1
+    assert coverage_since(recorder.states, ["L", "M", "N"], NOW + timedelta(seconds=1), NOW).verified == 0
     report = recorder.record_coverage(["L", "M", "N"], NOW)
     topic, payload = _waiting(outbox)[-1]
     assert topic == TOPICS.coverage
@@ -203,7 +203,7 @@ def test_the_second_of_a_swapped_pair_tells_the_first(outbox: Outbox) -> None:
     recorder = _recorder(outbox)
     left, right = mismatch("L", "A", "B"), mismatch("R", "B", "A")
     recorder.record([left], historical=False)
-    assert recorder.affected([right]) == {"L"}
+    assert recorder.affected_locations([right]) == {"L"}
     recorder.record([right, left], historical=False)
     assert _state(outbox, "L")["seen_at"] == ["R"]
     assert _state(outbox, "R")["seen_at"] == ["L"]

@@ -60,7 +60,7 @@ def server(metrics: Metrics) -> Iterator[HealthServer]:
 
 def test_it_ends_at_once_however_seldom_it_looks_up(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look costs time that a rack at rest has no need of."""
-    monkeypatch.setattr("edge_agent.health.server._LOOKS_UP_S", 1000 * PATIENCE_S)
+    monkeypatch.setattr("edge_agent.health.server._SHUTDOWN_POLL_S", 1000 * PATIENCE_S)
     server = HealthServer("127.0.0.1", 0, _vitals(), metrics.registry)
     server.start()
     assert _get(server, "/healthz")[0] == 200

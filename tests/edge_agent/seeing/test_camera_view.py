@@ -7,7 +7,7 @@ from PIL import Image
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.records import SlotObservations
-from edge_agent.seeing.camera_view import CameraView, Cutting, placed
+from edge_agent.seeing.camera_view import CameraView, Cutting, corners_in_picture
 from edge_agent.seeing.slots import Slot, corners_of
 from kardus.inference.geometry import FloatArray, rectangle
 from kardus.inference.preprocess import Pixels, rectify
@@ -24,7 +24,7 @@ def _picture() -> Pixels:
 def test_the_slots_follow_a_camera_that_was_nudged() -> None:
     slots = [Slot("a", rectangle(10, 10, 40, 40), in_shares=False), Slot("b", rectangle(0.5, 0, 1, 1), in_shares=True)]
     motion = np.array([[1.0, 0, 5], [0, 1.0, -3], [0, 0, 1]])
-    now = placed(corners_of(slots, 100, 60), (100, 60), motion)
+    now = corners_in_picture(corners_of(slots, 100, 60), (100, 60), motion)
     assert now[0].tolist() == rectangle(15, 7, 45, 37).tolist()
     assert now[1].tolist() == rectangle(55, 0, 100, 57).tolist(), "kept inside the picture"
 

@@ -8,7 +8,7 @@ import pytest
 from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.deciding.verdict import LOOK_AGAIN_S
 from edge_agent.records import Activity
-from edge_agent.seeing.camera_view import placed
+from edge_agent.seeing.camera_view import corners_in_picture
 from edge_agent.seeing.gate import ADAPT_AFTER_S, LOOKED_EVERY_S, SETTLES_S, ChangeGate, own_places
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.slots import Slot
@@ -42,7 +42,7 @@ class Eyes:
         self._now += after_s
         view = self._guard.check(frame(pixels))
         assert view.problem is None
-        corners = placed(CORNERS, (pixels.shape[1], pixels.shape[0]), view.motion) / view.factor
+        corners = corners_in_picture(CORNERS, (pixels.shape[1], pixels.shape[0]), view.motion) / view.factor
         asked = [slot.location == wanted for slot in SLOTS]
         return dict(zip(LOCATIONS, self.gate.decide(view.small, corners, self._now, asked), strict=True))
 

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from kardus import __version__
 from kardus.support.console import missing_extra, new_app, out, print_json, run_app, run_with_extra, table_of
+from kardus.support.control_characters import escaped
 from kardus.support.errors import BundleError, ConfigError, DataError, KardusError, UsageError
-from kardus.support.harmless import escaped
 from tests.conftest import run_command
 from tests.patience import PATIENCE_S
 

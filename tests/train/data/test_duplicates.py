@@ -8,7 +8,14 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from simulator.dataset import draw_photo
 from simulator.pictures import DrawnPictures, generator
-from train.data.duplicates import NEARLY_SAME_BITS, brightness, groups, likeness, nearly_same, perceptual_hash
+from train.data.duplicates import (
+    NEARLY_SAME_BITS,
+    brightness,
+    brightness_correlation,
+    groups,
+    nearly_same,
+    perceptual_hash,
+)
 
 
 def _photo(name: str, number: int) -> Image.Image:
@@ -74,7 +81,7 @@ def test_groups_are_the_connected_parts(drawn: tuple[int, list[tuple[int, int]]]
 def test_likeness_is_one_for_a_copy_and_little_for_another_photo() -> None:
     photos = [np.asarray(_photo(name, 1)) for name in ("Tea-Lemon", "Milk-Low-Fat")]
     one, other = (brightness(photo) for photo in photos)
-    assert likeness(one, one) == pytest.approx(1)
-    assert likeness(one, brightness((photos[0] * 0.5 + 30).astype(np.uint8))) > 0.99
-    assert likeness(one, other) < 0.9
+    assert brightness_correlation(one, one) == pytest.approx(1)
+    assert brightness_correlation(one, brightness((photos[0] * 0.5 + 30).astype(np.uint8))) > 0.99
+    assert brightness_correlation(one, other) < 0.9
     assert not brightness(np.full((40, 40, 3), 7, dtype=np.uint8)).any()

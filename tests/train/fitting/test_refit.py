@@ -23,7 +23,7 @@ from train.fitting import refit as refitting
 from train.fitting.fit import fit
 from train.fitting.loop import Epoch
 from train.fitting.progress import ProgressCallbacks
-from train.fitting.refit import cross_entropies, in_words
+from train.fitting.refit import cross_entropies, refit_summary
 from train.networks.checkpoint import CHECKPOINT, MEASURED, RefitOutcome, load_checkpoint
 
 Capture = pytest.CaptureFixture[str]
@@ -171,7 +171,9 @@ def test_the_loss_is_torch_s() -> None:
     logits = np.array([[2.0, 0.0], [0.0, 1.0]], np.float32)
     assert cross_entropies(logits, np.array([0, 0])) == pytest.approx([np.log1p(np.exp(-2)), np.log1p(np.exp(1))])
     assert cross_entropies(np.array([[np.inf, 0.0]], np.float32), np.array([0])) == [refitting.WORST_LOSS]
-    assert "no photo was held out" in in_words(RefitOutcome(photos=0, loss_before=0, loss_after=0, agreement=1, kept=1))
+    assert "no photo was held out" in refit_summary(
+        RefitOutcome(photos=0, loss_before=0, loss_after=0, agreement=1, kept=1)
+    )
 
 
 @pytest.fixture

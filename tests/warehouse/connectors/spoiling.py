@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kardus.support.harmless import STEERING
+from kardus.support.control_characters import STEERING
 
 MOST_SAID = 1000
 """Characters of a line."""

@@ -8,7 +8,7 @@ from typing import Any
 from kardus.contract.messages import Alert, CameraHealth, Candidate, Coverage, LastPicture, Model, Verified
 from kardus.contract.model_status import ModelStatus
 from kardus.contract.verdicts import Verdict
-from kardus.support.harmless import STEERING
+from kardus.support.control_characters import STEERING
 from tests.publishers import SITE, Message, Publisher
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.test_hostile_words import Elements, mark

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from kardus.contract.messages import Alert
 from kardus.contract.verdicts import Verdict
-from kardus.support.harmless import escaped
+from kardus.support.control_characters import escaped
 from tests.in_process import assert_one_line, call
 from tests.publishers import Publisher, jpeg
 from tests.warehouse.receiving.making import filled

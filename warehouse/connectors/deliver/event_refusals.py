@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from kardus.support.harmless import one_line
+from kardus.support.control_characters import one_line
 from warehouse.connectors.deliver.target import Outgoing, Refusals
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from kardus.contract.messages import Expected
-from kardus.support.harmless import one_line
+from kardus.support.control_characters import one_line
 from warehouse.connectors.sync.reconcile import CONFIRM, Plan
 
 LITTLE = 20

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kardus.contract.messages import Expected
 from kardus.contract.topics import is_location
-from kardus.support.harmless import one_line
+from kardus.support.control_characters import one_line
 from kardus.support.spelling import composed
 from kardus.support.tables import Row
 from warehouse.connectors.sync.source import StockSnapshot

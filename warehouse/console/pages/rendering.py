@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-from kardus.support.harmless import escaped
+from kardus.support.control_characters import escaped
 from kardus.support.time_zone import TimeZone
 from warehouse.console.pages.audit_words import action_words, detail_words
 from warehouse.console.pages.label_comments import comment_words

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from kardus.support.errors import DataError
-from kardus.support.workbooks import apart
-from kardus.support.workbooks.apart import ReadApart
+from kardus.support.workbooks import subprocess_reader
 from kardus.support.workbooks.cells import (
     LOST_FORMULA,
     Cell,
@@ -20,7 +19,8 @@ from kardus.support.workbooks.cells import (
     unformatted_cell,
 )
 from kardus.support.workbooks.reading import workbook_kind, workbook_lines
-from kardus.support.workbooks.untold import FarCellError
+from kardus.support.workbooks.sheet_supplement import FarCellError
+from kardus.support.workbooks.subprocess_reader import SubprocessWorkbook
 from kardus.support.workbooks.xlsx import Sheet
 from tests.kardus.support.workbooks.making import (
     Written,
@@ -127,7 +127,7 @@ def test_a_cell_so_far_away_that_the_library_asks_for_much_memory_is_named(
 
 def test_a_cell_far_away_in_another_sheet_is_nobody_s_matter() -> None:
     one, other = Sheet("S", True, "S"), Sheet("T", True, "T")
-    book = ReadApart.__new__(ReadApart)
+    book = SubprocessWorkbook.__new__(SubprocessWorkbook)
     book.sheets, book._lines = [one, other], {one: [(1, {0: Cell("x")})], other: "far"}
     assert list(book.lines(one)) == [(1, {0: Cell("x")})]
     with pytest.raises(FarCellError):
@@ -135,8 +135,8 @@ def test_a_cell_far_away_in_another_sheet_is_nobody_s_matter() -> None:
 
 
 def test_a_reader_that_is_ended_ends_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "_MOST_BYTES", 1)
-    monkeypatch.setattr(apart, "_MODULE", "kardus.none")
+    monkeypatch.setattr(subprocess_reader, "_MOST_BYTES", 1)
+    monkeypatch.setattr(subprocess_reader, "_MODULE", "kardus.none")
     path = write_xlsb(tmp_path / "s.xlsb", ("location", "sku"), ("A-1", "Tea"))
     with pytest.raises(DataError, match=r"not a readable \.xlsb file: save it as an \.xlsx file"):
         list(workbook_lines(path))

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import olefile
 
 from kardus.support.workbooks.cells import LOST_FORMULA, Cell, unreadable_cell
-from kardus.support.workbooks.untold import Untold
+from kardus.support.workbooks.sheet_supplement import SheetSupplement
 
 _STREAMS = ("Workbook", "Book")
 """Of Excel 97 and later, and of those before."""
@@ -30,8 +30,8 @@ _BLANK_FORMULA = Cell(
 """Programs write the same as for one that gave an empty text."""
 
 
-def xls_untold(file: BinaryIO, place: int) -> Untold:
-    """That of the sheet at a place among all of the workbook's, from 0, of an open file.
+def xls_supplement(file: BinaryIO, place: int) -> SheetSupplement:
+    """What calamine leaves out of the sheet at a place among all of the workbook's, from 0, of an open file.
 
     Raises:
         ValueError, OSError, struct.error, LookupError: it is damaged.
@@ -41,41 +41,41 @@ def xls_untold(file: BinaryIO, place: int) -> Untold:
         name = next(name for name in _STREAMS if package.exists(name))
         stream = package.openstream(name).read()
     begins = [struct.unpack_from("<I", fields)[0] for kind, fields in _records(stream, 0) if kind == _SHEET]
-    untold, is_calculated = Untold(), True
+    supplement, is_calculated = SheetSupplement(), True
     for kind, fields in _records(stream, begins[place]):
         if kind == _ROW:
             row, height, flags = _ROW_FIELDS.unpack_from(fields)
             if flags & _ROW_HIDDEN or not height & _HEIGHT:
-                untold.add_hidden_row(row + 1)
+                supplement.add_hidden_row(row + 1)
         elif kind == _COLUMNS:
             first, last, width, flags = _COLUMN_FIELDS.unpack_from(fields)
             if flags & _COLUMN_HIDDEN or not width:
-                untold.columns.append(range(first, last + 1))
+                supplement.columns.append(range(first, last + 1))
         elif kind == _UNCALCULATED:
             is_calculated = False
         elif kind in _CELLS:
-            _add_cell(untold, kind, fields, is_calculated=is_calculated)
-    return untold
+            _add_cell(supplement, kind, fields, is_calculated=is_calculated)
+    return supplement
 
 
-def _add_cell(untold: Untold, kind: int, fields: bytes, *, is_calculated: bool) -> None:
+def _add_cell(supplement: SheetSupplement, kind: int, fields: bytes, *, is_calculated: bool) -> None:
     row, column = _PLACE.unpack_from(fields)
     last = _LAST.unpack_from(fields, len(fields) - _LAST.size)[0] if kind == _SEVERAL else column
-    untold.add_filled(row + 1, column, last)
+    supplement.add_filled(row + 1, column, last)
     if kind == _ERROR_OR_TRUTH:
         code, is_error = _ERROR_FIELDS.unpack_from(fields)
         if is_error:
-            untold.add_error(row + 1, column, code)
+            supplement.add_error(row + 1, column, code)
     elif kind == _RICH:
-        untold.add_cell(row + 1, column, unreadable_cell(".xls"))
+        supplement.add_cell(row + 1, column, unreadable_cell(".xls"))
     elif kind == _FORMULA:
         result, code, mark = _RESULT.unpack_from(fields)
         if not is_calculated:
-            untold.add_cell(row + 1, column, LOST_FORMULA)
+            supplement.add_cell(row + 1, column, LOST_FORMULA)
         elif mark == _NO_NUMBER and result == _RESULT_ERROR:
-            untold.add_error(row + 1, column, code)
+            supplement.add_error(row + 1, column, code)
         elif mark == _NO_NUMBER and result == _RESULT_BLANK:
-            untold.add_cell(row + 1, column, _BLANK_FORMULA)
+            supplement.add_cell(row + 1, column, _BLANK_FORMULA)
 
 
 def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:

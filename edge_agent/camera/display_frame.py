@@ -54,7 +54,7 @@ class Orientation:
 
 
 @dataclass(frozen=True)
-class SeenPlanes:
+class DisplayPlanes:
     """A frame's planes, where they are as they are meant to be seen."""
 
     planes: tuple[NDArray[np.uint8], ...]
@@ -63,22 +63,22 @@ class SeenPlanes:
     """Which of `CODINGS`."""
 
 
-def seen(
+def display_frame(
     decoded: DecodedFrame, stream: StreamRequest, reformatter: VideoReformatter
-) -> "SeenPlanes | NDArray[np.uint8]":
-    """A frame's planes if they are as they are meant to be seen, as nearly every camera's are; else RGB (`as_seen`)."""
+) -> "DisplayPlanes | NDArray[np.uint8]":
+    """A frame's planes if they are as they are meant to be seen, as nearly every camera's are; else its RGB."""
     frame = decoded.frame
     code = _known_code(frame, stream)
     if code is None or _squared(frame.width, frame.height, decoded.pixel_shape) != (frame.width, frame.height):
-        return as_seen(decoded, stream, reformatter)
+        return display_rgb(decoded, stream, reformatter)
     if frame.width % 2 or frame.height % 2 or decoded.matrix is not None:
-        return as_seen(decoded, stream, reformatter)
+        return display_rgb(decoded, stream, reformatter)
     is_full = frame.format.name == "yuvj420p" or frame.color_range == _FULL_RANGE
     planes = tuple(
         np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
         for plane in frame.planes
     )
-    return SeenPlanes(planes, CODINGS.index(Coding(*_SHARES[code], is_full)))
+    return DisplayPlanes(planes, CODINGS.index(Coding(*_SHARES[code], is_full)))
 
 
 def _known_code(frame: av.VideoFrame, stream: StreamRequest) -> Literal["bt601", "bt709"] | None:
@@ -90,7 +90,7 @@ def _known_code(frame: av.VideoFrame, stream: StreamRequest) -> Literal["bt601",
     return _untagged(frame, stream) if frame.colorspace == _UNSPECIFIED else _TAGS.get(int(frame.colorspace))
 
 
-def as_seen(decoded: DecodedFrame, stream: StreamRequest, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+def display_rgb(decoded: DecodedFrame, stream: StreamRequest, reformatter: VideoReformatter) -> NDArray[np.uint8]:
     """(height, width, 3) uint8 RGB, contiguous."""
     frame = decoded.frame
     width, height = _squared(frame.width, frame.height, decoded.pixel_shape)

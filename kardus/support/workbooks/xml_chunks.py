@@ -1,4 +1,4 @@
-"""Cuts a part's XML at ends of its elements, so that a piece which is written plainly needs no XML parser.
+"""Cuts a part's XML at ends of its elements, so that a chunk which is written plainly needs no XML parser.
 
 A parser calls Python several times for each cell; a list of 100,000 lines takes twice as long by it
 (docs/adr/0021-workbooks.md).
@@ -13,7 +13,7 @@ PLAIN_TEXT = r"[^<>&\x00-\x08\x0b-\x1f]*+(?:&(?:amp|lt|gt|quot|apos);[^<>&\x00-\
 """Text that stands for itself, but for the five characters that XML has names for (XML 1.0, 2.4 and 4.6)."""
 _CHUNK_BYTES = 1 << 16
 _MOST_HELD = 1 << 22
-"""A piece without an end that is longer is left to the parser, and all that follows it."""
+"""A chunk without an end that is longer is left to the parser, and all that follows it."""
 _DECLARATION = re.compile(
     r"""\ufeff?<\?xml\s+version=["']1\.0["'](?:\s+encoding=["']([A-Za-z0-9_.-]+)["'])?[^<>?]*\?>"""
 )
@@ -21,7 +21,7 @@ _NAMES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
 _NAME = re.compile("|".join(_NAMES))
 
 
-class Piece(NamedTuple):
+class XmlChunk(NamedTuple):
     """A part of the XML, as text, or as bytes where its encoding is the parser's to find out."""
 
     xml: str | bytes
@@ -29,7 +29,7 @@ class Piece(NamedTuple):
     """Whether it begins and ends between tags, outside of comments and the like: it may be looked at by itself."""
 
 
-def pieces(part: IO[bytes], end: str) -> Iterator[Piece]:
+def xml_chunks(part: IO[bytes], end: str) -> Iterator[XmlChunk]:
     """The XML, cut behind an `end` again and again; from where that isn't safe on, as it comes.
 
     Raises:
@@ -37,7 +37,7 @@ def pieces(part: IO[bytes], end: str) -> Iterator[Piece]:
     """
     first = part.read(_CHUNK_BYTES)
     if not _is_utf_8(first):
-        yield Piece(first, is_between_tags=False)
+        yield XmlChunk(first, is_between_tags=False)
         yield from _rest(part)
         return
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -47,18 +47,18 @@ def pieces(part: IO[bytes], end: str) -> Iterator[Piece]:
         text = decoder.decode(chunk)
         marks = text if chunk is not first else _DECLARATION.sub("", text, count=1)
         if _may_mislead(held[-1:] + marks) or len(held) > _MOST_HELD:
-            yield Piece(held + text, is_between_tags=False)
+            yield XmlChunk(held + text, is_between_tags=False)
             yield from _rest(part, decoder)
             return
         xml, found, held = (held + text).rpartition(end)
         if found:
-            yield Piece(xml + end, is_between_tags=True)
+            yield XmlChunk(xml + end, is_between_tags=True)
         chunk = part.read(_CHUNK_BYTES)
-    yield Piece(held + decoder.decode(b"", final=True), is_between_tags=False)
+    yield XmlChunk(held + decoder.decode(b"", final=True), is_between_tags=False)
 
 
-def plain(text: str) -> str:
-    """What a PLAIN_TEXT stands for."""
+def unescaped(text: str) -> str:
+    """The characters that a PLAIN_TEXT stands for."""
     return _NAME.sub(lambda found: _NAMES[found.group()], text) if "&" in text else text
 
 
@@ -76,8 +76,8 @@ def _may_mislead(text: str) -> bool:
     return "<!" in text or "<?" in text or "\ufffe" in text or "\uffff" in text
 
 
-def _rest(part: IO[bytes], decoder: codecs.IncrementalDecoder | None = None) -> Iterator[Piece]:
+def _rest(part: IO[bytes], decoder: codecs.IncrementalDecoder | None = None) -> Iterator[XmlChunk]:
     while chunk := part.read(_CHUNK_BYTES):
-        yield Piece(decoder.decode(chunk) if decoder else chunk, is_between_tags=False)
+        yield XmlChunk(decoder.decode(chunk) if decoder else chunk, is_between_tags=False)
     if decoder:
         decoder.decode(b"", final=True)

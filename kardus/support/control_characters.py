@@ -1,4 +1,4 @@
-"""Texts from outside, shown as what they are: what would steer a terminal or mislead its reader is escaped."""
+"""Escapes control characters in texts from outside: what would steer a terminal, or mislead whoever reads it."""
 
 import re
 

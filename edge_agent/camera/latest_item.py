@@ -1,4 +1,4 @@
-"""Between the thread that reads a live stream and the one that gives its pictures: the newest alone is kept."""
+"""Hands the newest item of a live stream from the thread that reads it to the one that gives its pictures."""
 
 import threading
 from typing import Generic, TypeVar
@@ -8,7 +8,7 @@ from edge_agent.camera.errors import StreamEndedError
 Item = TypeVar("Item")
 
 
-class Newest(Generic[Item]):
+class LatestItem(Generic[Item]):
     """The newest of what a live stream gives, or why it ended."""
 
     def __init__(self) -> None:

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from kardus.support.workbooks.sheet_parser import Line
-from kardus.support.workbooks.untold import FarCellError
+from kardus.support.workbooks.sheet_supplement import FarCellError
 from kardus.support.workbooks.xlsx import Sheet, Workbook
 
 _MOST_BYTES = 4 << 30
 """Of address space: 1,000,000 lines of ten columns take a third."""
-_MODULE = "kardus.support.workbooks.apart"
+_MODULE = "kardus.support.workbooks.subprocess_reader"
 
 
-class ReadApart:
+class SubprocessWorkbook:
     """A workbook that has been read."""
 
     def __init__(self, file: BinaryIO, suffix: str) -> None:

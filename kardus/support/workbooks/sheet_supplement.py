@@ -1,4 +1,4 @@
-"""What a sheet's file says and the library doesn't: what nobody sees, cells that show an error, how far it reaches."""
+"""What a sheet's file holds and calamine leaves out: hidden rows and columns, cells that show an error, its extent."""
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -25,8 +25,8 @@ class FarCellError(ValueError):
 
 
 @dataclass
-class Untold:
-    """That of one sheet. Hidden rows and columns are stretches, each told once and in order."""
+class SheetSupplement:
+    """What calamine leaves out of one sheet. Hidden rows and columns are stretches, each told once and in order."""
 
     rows: list[range] = field(default_factory=list)
     """By number, from 1."""

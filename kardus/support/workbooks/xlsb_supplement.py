@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from kardus.support.workbooks.cells import LOST_FORMULA, unreadable_cell
 from kardus.support.workbooks.relations import targets
-from kardus.support.workbooks.untold import Untold
+from kardus.support.workbooks.sheet_supplement import SheetSupplement
 
 _WORKBOOK = "xl/workbook.bin"
 _ROW, _COLUMNS, _SHEET, _CALCULATION = 0, 60, 156, 157
@@ -28,13 +28,13 @@ _SHEET_HEAD = 8
 _CALCULATION_FLAGS, _WHEN_OPENED = 24, 0x01
 
 
-def xlsb_untold(file: BinaryIO, sheet: str) -> Untold:
-    """That of the sheet of that name, of an open file.
+def xlsb_supplement(file: BinaryIO, sheet: str) -> SheetSupplement:
+    """What calamine leaves out of the sheet of that name, of an open file.
 
     Raises:
         ValueError, OSError, LookupError, struct.error, zipfile.BadZipFile: it is damaged.
     """
-    untold, number, column = Untold(), 0, -1
+    supplement, number, column = SheetSupplement(), 0, -1
     with zipfile.ZipFile(file) as package:
         content = package.read(_part_of(package, sheet))
         is_calculated = not _is_calculated_when_opened(package.read(_WORKBOOK))
@@ -43,26 +43,28 @@ def xlsb_untold(file: BinaryIO, sheet: str) -> Untold:
             row, height, flags = _ROW_FIELDS.unpack_from(fields)
             number, column = row + 1, -1
             if flags & _ROW_HIDDEN or not height:
-                untold.add_hidden_row(number)
+                supplement.add_hidden_row(number)
         elif kind in _CELLS or kind in _SHORT_CELLS:
             column = column + 1 if kind in _SHORT_CELLS else _PLACE.unpack_from(fields)[0]
             if kind not in _BLANKS:
-                _add_cell(untold, number, column, kind, fields, is_calculated=is_calculated)
+                _add_cell(supplement, number, column, kind, fields, is_calculated=is_calculated)
         elif kind == _COLUMNS:
             first, last, width, flags = _COLUMN_FIELDS.unpack_from(fields)
             if flags & _COLUMN_HIDDEN or not width:
-                untold.columns.append(range(first, last + 1))
-    return untold
+                supplement.columns.append(range(first, last + 1))
+    return supplement
 
 
-def _add_cell(untold: Untold, number: int, column: int, kind: int, fields: bytes, *, is_calculated: bool) -> None:
-    untold.add_filled(number, column, column)
+def _add_cell(
+    supplement: SheetSupplement, number: int, column: int, kind: int, fields: bytes, *, is_calculated: bool
+) -> None:
+    supplement.add_filled(number, column, column)
     if kind in _UNREAD:
-        untold.add_cell(number, column, unreadable_cell(".xlsb"))
+        supplement.add_cell(number, column, unreadable_cell(".xlsb"))
     elif kind in _FORMULAS and not is_calculated:
-        untold.add_cell(number, column, LOST_FORMULA)
+        supplement.add_cell(number, column, LOST_FORMULA)
     elif kind in _ERRORS:
-        untold.add_error(number, column, fields[_CODE])
+        supplement.add_error(number, column, fields[_CODE])
 
 
 def _is_calculated_when_opened(workbook: bytes) -> bool:
