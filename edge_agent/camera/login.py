@@ -13,7 +13,7 @@ ALGORITHMS = {name: known for name, known in _HASHES.items() if known in hashlib
 """Of Digest, in capitals: those that can be answered, as Python calls them. Not every OpenSSL has each."""
 _SESSION = "-SESS"
 """Behind an algorithm: the password's hash is hashed once more, with what is new in each answer."""
-ANSWERS = 2
+MAX_LOGIN_ATTEMPTS = 2
 """A camera may call the first one's nonce too old, and ask once more."""
 _SCHEMES = {"basic", "bearer", "digest", "hoba", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"}
 """Words that begin another challenge, as any does that begins a header."""
@@ -138,7 +138,7 @@ class Login(httpx2.Auth):
         if self._digest is not None:
             self._digest.tell(request)
         answer = yield request
-        for number in range(ANSWERS):
+        for number in range(MAX_LOGIN_ATTEMPTS):
             challenge = self.chosen(answer)
             if challenge is None or (number and not challenge.is_stale):
                 return

@@ -18,9 +18,9 @@ Strays = NDArray[np.float64]
 """Natural logarithms of sizes by the typical ones."""
 COURSES = 16
 """The typical course is that of so many quiet ones, the newest, ..."""
-FEWEST = 3
+MIN_COURSES = 3
 """... and of no fewer, at each place after the key frame."""
-LAST = 8
+PACKETS_TOGETHER = 8
 """So many packets are judged together, ..."""
 OUTSIDE, OF_LAST = 2, 6
 """... and where so many of these stray by themselves, sooner."""
@@ -82,7 +82,7 @@ class Quiet:
     single: Band
     """Of packets by themselves ..."""
     together: Band
-    """... and of the mean of LAST in a row."""
+    """... and of the mean of PACKETS_TOGETHER in a row."""
 
     @property
     def is_telling(self) -> bool:
@@ -93,7 +93,7 @@ class Quiet:
 def learn(courses: Sequence[Sequence[float]]) -> Quiet | None:
     """What quiet courses, each of `logarithm`s of sizes after a key frame, have in common; None: they are too few."""
     lengths = sorted((len(course) for course in courses), reverse=True)
-    places = lengths[FEWEST - 1] if len(courses) >= FEWEST else 0
+    places = lengths[MIN_COURSES - 1] if len(courses) >= MIN_COURSES else 0
     if not places:
         return None
     table = np.full((len(courses), places), np.nan)
@@ -103,7 +103,9 @@ def learn(courses: Sequence[Sequence[float]]) -> Quiet | None:
     strays = table - typical
     single = strays[~np.isnan(strays)]
     sums = np.cumsum(np.pad(strays, ((0, 0), (1, 0))), axis=1)
-    means = (sums[:, LAST:] - sums[:, :-LAST]) / LAST  # nothing, where courses are shorter
+    means = (
+        sums[:, PACKETS_TOGETHER:] - sums[:, :-PACKETS_TOGETHER]
+    ) / PACKETS_TOGETHER  # nothing, where courses are shorter
     together = means[~np.isnan(means)]
     return Quiet(tuple(typical.tolist()), band_of(single), band_of(together if len(together) else single))
 
@@ -132,7 +134,7 @@ class PacketSizes:
         self._course: list[float] = []
         self._is_quiet = False
         """Whether all of the present course was."""
-        self._strays: deque[float] = deque(maxlen=LAST)
+        self._strays: deque[float] = deque(maxlen=PACKETS_TOGETHER)
         self._moved_s = self._jumped_s = float("-inf")
         self._unexplained_since: float | None = None
         self._key: float | None = None
@@ -197,7 +199,7 @@ class PacketSizes:
 
         Where two were as far off, sizes change so by themselves: an encoder's every fifth key frame may be larger.
         """
-        if len(self._key_steps) >= FEWEST and self.is_telling:
+        if len(self._key_steps) >= MIN_COURSES and self.is_telling:
             steps = np.array(self._key_steps)
             middle = float(np.median(steps))
             strays = np.sort(np.abs(steps - middle))
@@ -210,7 +212,7 @@ class PacketSizes:
         """Whether the last packets leave the quiet course."""
         strays = list(self._strays)
         outside = sum(not quiet.single.holds(stray) for stray in strays[-OF_LAST:])
-        is_together = len(strays) == LAST and not quiet.together.holds(sum(strays) / LAST)
+        is_together = len(strays) == PACKETS_TOGETHER and not quiet.together.holds(sum(strays) / PACKETS_TOGETHER)
         return outside >= OUTSIDE or is_together
 
     def _weigh_level(self, at_s: float, *, is_calm: bool) -> None:

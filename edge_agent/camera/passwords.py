@@ -6,7 +6,7 @@ from pathlib import Path
 from kardus.support.errors import ConfigError
 from kardus.support.input_files import read_file
 
-HIDDEN = "an address that isn't shown (it may hold a login)"
+HIDDEN_ADDRESS = "an address that isn't shown (it may hold a login)"
 _MOST_LETTERS = 300
 _ADDRESS = re.compile(
     r"""
@@ -42,5 +42,5 @@ def without_login(address: str) -> str:
     """An address that a camera has named, as it may be shown; what it is asked for (`?...`) may hold a login, too."""
     found = _ADDRESS.fullmatch(address) if len(address) <= _MOST_LETTERS else None
     if found is None:
-        return HIDDEN
+        return HIDDEN_ADDRESS
     return f"{found['scheme']}{found['host']}{found['path']}{'?...' if found['query'] else ''}"

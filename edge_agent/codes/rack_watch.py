@@ -14,7 +14,7 @@ REST_S = 10.0
 """Changed rules are heeded after so long at most."""
 FIRST_S = 60.0
 """So long after its first picture a camera's labels are read first: a start has enough to do."""
-AGAIN_S = 10.0
+REREAD_S = 10.0
 """So long after labels contradict they are read once more: somebody may hold a carton before the camera."""
 CONFIRMED = 2
 """So many readings in a row must contradict before the view isn't believed."""
@@ -66,7 +66,7 @@ class RackWatch:
         if self._in_a_row >= CONFIRMED:
             self.contradiction, self._next_s = read.contradiction, read.asked_s + min(read.every_s, CORRECTED_S)
         elif read.contradiction:
-            self._next_s = read.asked_s + min(read.every_s, AGAIN_S)
+            self._next_s = read.asked_s + min(read.every_s, REREAD_S)
         elif read.labels or not self.contradiction:
             self.contradiction = ""
         else:  # without any label nothing says that it looks at its own rack again

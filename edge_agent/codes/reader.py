@@ -8,7 +8,7 @@ from typing import Any
 
 from kardus.support.worker import Worker
 
-MOST = 64
+MAX_JOBS = 64
 """So many pictures and crops wait at most; what comes then isn't read."""
 log = logging.getLogger("kardus.codes")
 
@@ -25,7 +25,7 @@ class CodeReader(Worker):
         """Prepare; `start` begins. `hand_over` is called from this thread with what a job returns."""
         super().__init__("codes")
         self._hand_over = hand_over
-        self._jobs: queue.Queue[Callable[[], object] | None] = queue.Queue(MOST)
+        self._jobs: queue.Queue[Callable[[], object] | None] = queue.Queue(MAX_JOBS)
 
     def do(self, job: Callable[[], object]) -> bool:
         """Have something read; whether there was room for it."""

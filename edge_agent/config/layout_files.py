@@ -18,7 +18,7 @@ from kardus.support.errors import ConfigError
 from kardus.support.files import make_folder, write_durably
 
 LAYOUTS_FOLDER = "layouts"
-KEPT = 20
+KEPT_REVISIONS = 20
 """So many revisions are kept."""
 MAX_BYTES = 16_000_000
 
@@ -103,7 +103,7 @@ class LayoutFile:
         Raises:
             DataError: the disk doesn't take it; what was there stays as it was.
         """
-        kept = (*self.read(), revision)[-KEPT:]
+        kept = (*self.read(), revision)[-KEPT_REVISIONS:]
         make_folder("agent.data_dir", self.path.parent)
         content = _Content(revisions=kept).model_dump_json().encode()
         write_durably(self.path, content)

@@ -38,7 +38,7 @@ SHARE_TURNED = 0.5
 """Of the locations that matched; or, where nothing has matched yet, of all that were judged."""
 LOOK_AGAIN_S = 10.0
 """How often a doubted location is looked at again."""
-DOUBTED = (
+VIEW_DOUBTED = (
     "half of its camera's locations turned to an alert at once: they are looked at again before it is told, in case it "
     "is the light or the camera"
 )
@@ -379,4 +379,4 @@ class ViewDoubts:
             del doubt.matched[finding.location]
             return finding
         doubt.held[finding.location] = finding
-        return replace(finding, verdict=Verdict.UNCERTAIN, reason=DOUBTED)
+        return replace(finding, verdict=Verdict.UNCERTAIN, reason=VIEW_DOUBTED)

@@ -6,7 +6,7 @@ from kardus.contract.commands import ChangeModel
 from kardus.contract.manifest import Manifest
 from kardus.contract.model_status import Comparison
 
-FEWEST = 3
+MIN_LOST_CROPS = 3
 """A difference of fewer crops than this is chance."""
 
 
@@ -47,7 +47,7 @@ def regression_reason(comparison: Comparison, max_loss: float, *, other_is_new: 
     if not other_is_new:
         by_new, by_old = by_old, by_new
     lost = by_old - by_new
-    if lost < FEWEST or lost <= max_loss * comparison.expected:
+    if lost < MIN_LOST_CROPS or lost <= max_loss * comparison.expected:
         return ""
     return (
         f"of {comparison.expected} crops it finds the expected product in {by_new}, the other model in {by_old}: "

@@ -4,9 +4,9 @@ from edge_agent.seeing.colours import Places, blocks, differences, find_places
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels
 
-ALIKE = 0.15
+EMPTY_DIFFERENCE_MAX = 0.15
 """Share of a slot's blocks that may differ from its empty picture: a scrap, a shadow."""
-UNLIKE = 0.4
+STOCK_DIFFERENCE_MIN = 0.4
 """Share from which something surely stands there; in between nothing is said."""
 
 
@@ -35,6 +35,6 @@ class EmptyPictures:
 
 
 def _judge(share: float) -> bool | None:
-    if share <= ALIKE:
+    if share <= EMPTY_DIFFERENCE_MAX:
         return True
-    return False if share >= UNLIKE else None
+    return False if share >= STOCK_DIFFERENCE_MIN else None

@@ -21,11 +21,11 @@ from kardus.inference.preprocess import Pixels
 Grey = NDArray[np.float32]
 PATCH = 24
 """Width and height of a patch, in pixels of the reduced picture."""
-MOST = 32
+MAX_MARKS = 32
 """Marks enough to fit a motion to, however many of them a person covers."""
 LIKE = 0.7
 """Correlation from which a patch is taken to be the mark."""
-FEW = 12
+FEW_FIXED_MARKS = 12
 """With fewer marks that can't change, those that can are taken too."""
 LEAST_PART = 0.15
 """Share of a patch that must lie where nothing is expected to change."""
@@ -36,7 +36,7 @@ _STRONG_TO_TYPICAL = 2.91  # of normally distributed values without their signs:
 _PLAIN = 1.0  # grey levels squared: the strength of a patch that tells no place
 
 
-FEWEST = 3
+MIN_MARKS = 3
 """Two fix a similarity; a third can contradict them."""
 _WHOLE = 255
 _NO_SPREAD = 1e-9  # pixels squared: points in one place tell a shift, and no turn
@@ -99,7 +99,7 @@ def choose_marks(grey: Grey, changing: NDArray[np.bool_], never: NDArray[np.bool
         never: (height, width), what doesn't count even then.
     """
     marks = _strongest(grey, ~changing)
-    if len(marks.corners) >= FEW:
+    if len(marks.corners) >= FEW_FIXED_MARKS:
         return marks
     anything = np.ones_like(changing) if never is None else ~never
     return _joined(marks, _strongest(grey, anything))
@@ -109,7 +109,7 @@ def _strongest(grey: Grey, counts: NDArray[np.bool_]) -> Marks:
     strength, where = _patch_strengths(np.gradient(grey, axis=1) * counts, np.gradient(grey, axis=0) * counts)
     parts = np.array([_patch(counts, x, y).mean() for x, y in where])
     good = np.flatnonzero((strength > _PLAIN) & (parts >= LEAST_PART))
-    chosen = where[good[np.argsort(-strength[good])[:MOST]]].reshape(-1, 2)
+    chosen = where[good[np.argsort(-strength[good])[:MAX_MARKS]]].reshape(-1, 2)
     masks = np.array([_patch(counts, x, y) for x, y in chosen], np.float32).reshape(-1, PATCH, PATCH)
     patches = np.array([_patch(grey, x, y) for x, y in chosen], np.float32).reshape(-1, PATCH, PATCH)
     means = (patches * masks).sum(axis=(1, 2), keepdims=True) / np.maximum(masks.sum(axis=(1, 2), keepdims=True), 1)
@@ -120,7 +120,7 @@ def _strongest(grey: Grey, counts: NDArray[np.bool_]) -> Marks:
 
 def _joined(lasting: Marks, others: Marks) -> Marks:
     """All that last, and of the others as many as there is room for."""
-    room = slice(0, MOST - len(lasting.corners))
+    room = slice(0, MAX_MARKS - len(lasting.corners))
     return Marks(
         np.concatenate([lasting.corners, others.corners[room]]),
         np.concatenate([lasting.patches, others.patches[room]]),
@@ -232,9 +232,9 @@ def fit_similarity(source: FloatArray, target: FloatArray) -> tuple[FloatArray, 
         target: (n, 2).
 
     Returns:
-        The identity and 0 where fewer than FEWEST agree.
+        The identity and 0 where fewer than MIN_MARKS agree.
     """
-    if len(source) < FEWEST:
+    if len(source) < MIN_MARKS:
         return np.eye(3), 0
     whole = _least_squares(source, target)
     if (_errors(whole, source, target) <= AGREE_PX).all():
@@ -248,7 +248,7 @@ def fit_similarity(source: FloatArray, target: FloatArray) -> tuple[FloatArray, 
             agree = _errors(_least_squares(source[pair], target[pair]), source, target) <= AGREE_PX
             if agree.sum() > best.sum():
                 best = agree
-    if best.sum() < FEWEST:
+    if best.sum() < MIN_MARKS:
         return np.eye(3), 0
     return _least_squares(source[best], target[best]), int(best.sum())
 

@@ -13,7 +13,7 @@ from edge_agent.seeing.colours import medians
 from edge_agent.seeing.last_picture import RepeatGuard
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.registration import (
-    FEWEST,
+    MIN_MARKS,
     PATCH,
     Grey,
     Marks,
@@ -38,7 +38,7 @@ FOR_SHARPNESS = 12
 """The strongest marks that are there tell how sharp the picture is."""
 NEAR = 2
 """A camera at rest: its marks lie within so many pixels of the reduced picture of where they were."""
-ALIKE = 0.7
+SAME_SCENE_CORRELATION = 0.7
 """Correlation of the coarsest forms from which a picture without marks shows the same scene, out of focus."""
 WHITE = 250
 
@@ -176,7 +176,7 @@ class ViewGuard:
 
     def _recognise(self, reference: _Reference, judged: JudgedPicture, grey: Grey) -> tuple[ViewProblem | None, str]:
         marks, factor = reference.marks, judged.factor
-        if len(marks.corners) < FEWEST:
+        if len(marks.corners) < MIN_MARKS:
             return None, ""  # nothing in this view could tell
         shrink = np.diag([1 / factor, 1 / factor, 1.0])
         near = project(shrink @ self._motion @ np.linalg.inv(shrink), marks.centres) - marks.centres
@@ -215,7 +215,7 @@ class ViewGuard:
         if is_far and _share_there(reference.marks, grey, shift) >= self._rules.recognised:
             return self._moved(factor * distance, factor * grey.shape[1])
         last = reference.whole if self._last_good is None else self._last_good  # stock changes the forms too
-        if _correlation(_coarse(grey), _coarse(last)) > ALIKE:
+        if _correlation(_coarse(grey), _coarse(last)) > SAME_SCENE_CORRELATION:
             return "blurred", "the scene's forms are there and none of its marks: clean and focus the lens"
         return "covered", (
             f"{100 * share:.0f} % of the reference's marks found: uncover the camera, or, if it was moved, "
@@ -248,7 +248,7 @@ def _share_there(marks: Marks, grey: Grey, shift: FloatArray) -> float:
     """Which share of the marks is found this far away, of those that would still be in the picture."""
     now = marks.corners + shift
     inside = ((now >= 0) & (now + PATCH <= [grey.shape[1], grey.shape[0]])).all(axis=1)
-    if inside.sum() < FEWEST:
+    if inside.sum() < MIN_MARKS:
         return 0.0
     return float(find_marks(marks, grey, np.tile(shift, (len(now), 1)), NEAR).sure[inside].mean())
 

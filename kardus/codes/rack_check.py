@@ -9,7 +9,7 @@ from kardus.inference.geometry import FloatArray
 
 NEAR = 0.75
 """A label belongs to the outline whose lower or upper edge is no further than so many of the outline's widths."""
-FEWEST = 2
+MIN_CONTRADICTIONS = 2
 """So many labels must contradict, unless the camera has fewer locations."""
 
 
@@ -29,7 +29,7 @@ def other_rack(labels: Sequence[RackLabel], outlines: Sequence[tuple[str, FloatA
     known = [label for label in labels if label.code in own]
     displaced = sorted(label.code for label in known if not _is_at_its_place(label, outlines))
     against = len(foreign) + len(displaced)
-    if against < min(FEWEST, len(own)) or against <= len(known) - len(displaced):
+    if against < min(MIN_CONTRADICTIONS, len(own)) or against <= len(known) - len(displaced):
         return ""
     if foreign:
         return f"its labels say {_some(foreign)}, which none of its locations is: turn it back, or lay it out anew"

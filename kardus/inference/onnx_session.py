@@ -14,7 +14,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from kardus.inference.provider_plugins import NoPluginError, plugin_device, plugin_library, registered
-from kardus.inference.providers import CPU, KNOWN, Arithmetic, Provider, provider_names
+from kardus.inference.providers import CPU, KNOWN_PROVIDERS, Arithmetic, Provider, provider_names
 from kardus.support.errors import ProviderError
 
 ORT_ERRORS = (
@@ -144,9 +144,9 @@ def _candidates(providers: Sequence[Provider]) -> _Candidates:
 
 
 def _not_installed(provider: Provider, built_in: Sequence[str]) -> str:
-    known = KNOWN.get(provider.name)
+    known = KNOWN_PROVIDERS.get(provider.name)
     if known is None:
-        others = ", ".join(name for name in KNOWN if name not in built_in)
+        others = ", ".join(name for name in KNOWN_PROVIDERS if name not in built_in)
         raise ProviderError(
             f"'{provider.name}': no such provider in this onnxruntime: name one that it has ({', '.join(built_in)}) or "
             f"that can be added ({others}), or its plug-in (library = FILE)"
@@ -248,7 +248,7 @@ def _runs_on(providers: Sequence[Provider], found: _Candidates, shares: Mapping[
 
 
 def _needs(name: str) -> str:
-    known = KNOWN.get(name)
+    known = KNOWN_PROVIDERS.get(name)
     return f" (it needs {known.needs})" if known and known.needs else ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from kardus.inference.providers import KNOWN, Provider
+from kardus.inference.providers import KNOWN_PROVIDERS, Provider
 
 registered: dict[str, Path] = {}
 """A library is registered once for the whole process, whichever session needs it."""
@@ -27,7 +27,7 @@ def plugin_library(provider: Provider) -> Path | None:
         if not provider.library.is_file():
             raise NoPluginError(f"{provider.library} is no file: name the plug-in's library")
         return provider.library
-    known = KNOWN.get(provider.name)
+    known = KNOWN_PROVIDERS.get(provider.name)
     if known is None or not known.module:
         return None
     try:
@@ -58,7 +58,7 @@ def plugin_device(provider: Provider, library: Path, errors: tuple[type[Exceptio
             raise NoPluginError(f"{library.name} can't be loaded: {str(error).splitlines()[0]}") from error
         registered[provider.name] = library
     own = [device for device in ort.get_ep_devices() if device.ep_name == provider.name]
-    known = KNOWN.get(provider.name)
+    known = KNOWN_PROVIDERS.get(provider.name)
     if not own:
         needs = f" (it needs {known.needs})" if known and known.needs else ""
         raise NoPluginError(f"its plug-in is installed, and finds nothing here to run on{needs}")

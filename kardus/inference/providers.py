@@ -1,7 +1,7 @@
 """Execution providers: what of a processor, GPU or NPU onnxruntime is to run a model on, and how it computes there.
 
 What is asked for (`Provider`) comes from the configuration or from `--provider`; what is known of the usual ones
-(`KNOWN`) are their packages, and the options by which each is told its arithmetic.
+(`KNOWN_PROVIDERS`) are their packages, and the options by which each is told its arithmetic.
 """
 
 import json
@@ -48,7 +48,7 @@ class Provider(BaseModel):
 
     @model_validator(mode="after")
     def _has_arithmetic(self) -> "Provider":
-        known = KNOWN.get(self.name)
+        known = KNOWN_PROVIDERS.get(self.name)
         if self.precision is not None and (known is None or self.precision not in known.arithmetics):
             has = ", ".join(known.arithmetics) if known else "none that we can name: use its own options"
             raise ValueError(f"precision '{self.precision}': {self.name} has {has}")
@@ -67,12 +67,12 @@ class Provider(BaseModel):
         """What it is told to compute in."""
         if self.precision is not None:
             return self.precision
-        known = KNOWN.get(self.name)
+        known = KNOWN_PROVIDERS.get(self.name)
         return next(iter(known.arithmetics)) if known else "f32"
 
     def all_options(self, device: str) -> dict[str, str]:
         """What onnxruntime is given for it: what the arithmetic and device need, and what was named, which wins."""
-        known = KNOWN.get(self.name)
+        known = KNOWN_PROVIDERS.get(self.name)
         return (known.arithmetics[self.arithmetic](device) if known else {}) | self.options
 
 
@@ -109,7 +109,7 @@ def _qnn(**options: str) -> Callable[[str], dict[str, str]]:
     return lambda device: {"backend_type": "gpu" if device.upper() == "GPU" else "htp"} | options
 
 
-KNOWN: Mapping[str, KnownProvider] = MappingProxyType(
+KNOWN_PROVIDERS: Mapping[str, KnownProvider] = MappingProxyType(
     {
         CPU: KnownProvider("onnxruntime", {"f32": _always()}),
         "OpenVINOExecutionProvider": KnownProvider(
@@ -182,7 +182,7 @@ def _wrong_word(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     if first["loc"] == ("name",):
-        return f"it begins with no name: name {', '.join(KNOWN)}, or a plug-in's"
+        return f"it begins with no name: name {', '.join(KNOWN_PROVIDERS)}, or a plug-in's"
     word, message = first["loc"][0], first["msg"]
     return f"{word}={first['input']}: {message[:1].lower()}{message[1:]}"
 

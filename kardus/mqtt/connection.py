@@ -33,7 +33,7 @@ from kardus.mqtt.tls import FileStamps, explain
 MAX_IN_FLIGHT = 20
 CONNECT_TIMEOUT_S = 5.0
 """For the TCP connection, and again for the broker's answer."""
-ASKS_S = 0.02
+ANSWER_POLL_S = 0.02
 """How often paho is asked whether the broker has answered."""
 SENT_S = 0.2
 """So long a farewell is let to be sent, however late it is."""
@@ -251,7 +251,7 @@ class Connection:
     def _await(self, condition: Callable[[], bool], until_s: float) -> None:
         """Wait until it holds, the connection is over, or it is so late (monotonic): paho's own waits see no loss."""
         while not (condition() or self.is_over) and time.monotonic() < until_s:
-            self.ended.wait(ASKS_S)
+            self.ended.wait(ANSWER_POLL_S)
 
     def _session_options(self) -> dict[str, Any]:
         """What CONNECT says of the session: in 3.1.1 the client was made with it."""

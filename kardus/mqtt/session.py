@@ -30,7 +30,7 @@ FAREWELL_S = 2.0
 """How long a broker is waited for at a connection's end: for its answers to what was published, the last words too."""
 LEFT_S = 0.5
 """And so long the session's thread; then it is left to itself."""
-ASKS_S = 0.1
+CONNECTED_POLL_S = 0.1
 """How often somebody who waits for the connection is asked whether he has given up."""
 log = logging.getLogger("kardus.mqtt")
 log.addHandler(logging.NullHandler())  # a command that logs nothing says in one line itself what is wrong
@@ -132,7 +132,7 @@ class MqttSession:
         """Wait until the broker has accepted the connection; `given_up`, asked often, ends the waiting."""
         deadline = time.monotonic() + timeout_s
         while not (self.connected or self._stopping or given_up()) and (left := deadline - time.monotonic()) > 0:
-            self.wait_for(lambda: self.connected or self._stopping, min(left, ASKS_S))
+            self.wait_for(lambda: self.connected or self._stopping, min(left, CONNECTED_POLL_S))
         return self.connected
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float) -> bool:

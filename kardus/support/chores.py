@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-MOST = 16
+MAX_WAITING = 16
 """So many wait at most, since each may hold a picture; whoever brings one more waits himself."""
 log = logging.getLogger("kardus.chores")
 
@@ -15,7 +15,7 @@ class Chores:
 
     def __init__(self) -> None:
         """Begin."""
-        self._room = threading.Semaphore(MOST + 1)  # one more than wait is being done
+        self._room = threading.Semaphore(MAX_WAITING + 1)  # one more than wait is being done
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chores")
         self._thread = self._pool.submit(threading.current_thread).result()
 

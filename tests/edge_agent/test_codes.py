@@ -12,7 +12,7 @@ from PIL import Image
 
 from edge_agent.cameras import Cameras
 from edge_agent.codes.code_watch import CodeWatch
-from edge_agent.codes.rack_watch import AGAIN_S, CORRECTED_S, FIRST_S
+from edge_agent.codes.rack_watch import CORRECTED_S, FIRST_S, REREAD_S
 from edge_agent.config import load_config
 from edge_agent.config.sections import CodesSection
 from edge_agent.control.expected import ExpectedStore
@@ -155,7 +155,7 @@ def test_labels_of_another_rack_make_the_view_stale_until_it_is_turned_back(boxe
     box.model.likelihood_of_a = 0.99
     box.look(own, 0.0, 8)
     assert {finding.verdict for finding in box.found.values()} == {Verdict.MATCH}
-    for at_s in (FIRST_S + 1, FIRST_S + 2 + AGAIN_S):
+    for at_s in (FIRST_S + 1, FIRST_S + 2 + REREAD_S):
         assert {finding.verdict for finding in box.found.values()} == {Verdict.MATCH}
         box.look(other, at_s)
         box.hear()

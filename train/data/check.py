@@ -28,7 +28,7 @@ from train.data.separability import mean_colours, separability
 ADVISED_PHOTOS = 10
 SMALL_PX = 128
 IMBALANCE = 5.0
-ALIKE = 0.7
+CONFUSABLE_BELOW = 0.7
 """Two classes are reported if a smaller proportion of their photos is told apart by colour and layout."""
 _CROP_PX = 64
 THUMBNAIL_PX = 140
@@ -220,7 +220,7 @@ def _alike(photos: Sequence[_PhotoFeatures]) -> Iterator[DataProblem]:
     looks = {name: mean_colours(np.stack([p.crop for p in own])) for name, own in rows.items() if len(own) > 1}
     for one, other in combinations(sorted(looks), 2):
         proportion = separability(looks[one], looks[other])
-        if proportion < ALIKE:
+        if proportion < CONFUSABLE_BELOW:
             what = f"classes '{one}' and '{other}' look alike: {100 * proportion:.0f} % told apart by colour and layout"
             remedy = "look whether a mark tells them apart; leave a side without one out"
             yield DataProblem(Severity.NOTE, what, remedy, (rows[one][0].sample, rows[other][0].sample))

@@ -35,7 +35,7 @@ FALSE_ALARM_RATE = 0.001
 """Largest proportion of known cartons that may be rejected as unknown."""
 ENOUGH = 5
 """From so many known photos below a threshold it is taken from them as they are."""
-FEWEST, THRESHOLD_MARGIN = 25, 0.75
+MIN_TAIL_SCORES, THRESHOLD_MARGIN = 25, 0.75
 SMALLEST_TAIL, TAIL_SHARE = 20, 0.2
 LIGHTEST_TAIL, HEAVIEST_TAIL = -0.5, 0.3
 """The range of a tail's shape: what some twenty photos say of it is uncertain."""
@@ -47,7 +47,7 @@ MULTI_CROP_SHARE = 0.2
 SMALLEST_SPREAD = 1e-3
 DOUBT_RATE = 0.01
 """Largest proportion of the correctly and surely classified known cartons that may be doubted."""
-ANSWERS = "held_out.npz"
+HELD_OUT_FILE = "held_out.npz"
 Floats = NDArray[np.float64]
 
 
@@ -187,7 +187,7 @@ def farthest_of(answers: HeldOut, right: NDArray[np.bool_]) -> float:
     photo that is named rightly (n,) may be beyond.
     """
     nearness = log_nearness(answers.scores).astype(np.float64)
-    if len(nearness) < FEWEST:
+    if len(nearness) < MIN_TAIL_SCORES:
         return threshold_at(nearness, FALSE_ALARM_RATE)
     limit = np.median(nearness) + NormalDist().inv_cdf(FALSE_ALARM_RATE) * nearness.std()
     return float(min(nearness[right].min(initial=limit), limit))
@@ -198,13 +198,13 @@ def threshold_at(scores: Floats, rate: float) -> float:
 
     With photos enough, the k-th smallest, k = rate (n + 1), rounded down (conformal: Vovk et al., 2005). With fewer,
     the lowest TAIL_SHARE of the scores say how fast they thin out (see `excess`), so that no single photo that is hard
-    decides. With fewer than FEWEST there is no tail: THRESHOLD_MARGIN standard deviations below the smallest.
+    decides. With fewer than MIN_TAIL_SCORES there is no tail: THRESHOLD_MARGIN standard deviations below the smallest.
     """
     count, ordered = len(scores), np.sort(scores)
     place = math.floor(rate * (count + 1))
     if place >= ENOUGH:
         return float(ordered[place - 1])
-    if count < FEWEST:
+    if count < MIN_TAIL_SCORES:
         return float(ordered[0] - THRESHOLD_MARGIN * scores.std())
     tail = max(SMALLEST_TAIL, round(TAIL_SHARE * count))
     fit_rate = rate * count / (count + FIT_PHOTOS)

@@ -14,7 +14,7 @@ from train.config import TrainConfig
 from train.data.data_set import DataSet
 from train.data.proposals import left_out_note
 from train.devices import process_rank
-from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, keep_answers
+from train.evaluation.calibration import HELD_OUT_FILE, HeldOut, calibrate, keep_answers
 from train.evaluation.evaluation_report import report_run
 from train.evaluation.predictor import open_checkpoint
 from train.evaluation.resolution import accuracy_by_pixels
@@ -25,7 +25,7 @@ from train.fitting.precision import settle
 from train.fitting.prepare import PreparedPhotos, prepare
 from train.fitting.progress import ProgressCallbacks
 from train.fitting.refit import refit
-from train.fitting.resume import LAST, ResumeFile, refuse_other_run
+from train.fitting.resume import LAST_STATE_FILE, ResumeFile, refuse_other_run
 from train.fitting.run_folder import METRICS, REPORT, refuse_used, run_folder
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import (
@@ -216,7 +216,7 @@ def _train(
             remember,
             category_of=category_of(prepared),
             teacher=teacher_of(config, prepared),
-            resume_store=ResumeFile(out / LAST, template(prepared, config)),
+            resume_store=ResumeFile(out / LAST_STATE_FILE, template(prepared, config)),
             on_batch=progress.batch,
         )
     network, prototypes = finalise(model, prepared.train, config)
@@ -240,9 +240,9 @@ def _write(out: Path, trained: _Trained, prepared: PreparedPhotos, origin: Weigh
     draw_curves(trained.history, out / "curves.png")
     write_json(out / METRICS, _metrics_file(trained, prepared, origin))
     write_recipe(out / RECIPE, trained.checkpoint.config)
-    keep_answers(out / ANSWERS, trained.answers)
+    keep_answers(out / HELD_OUT_FILE, trained.answers)
     save_checkpoint(out / CHECKPOINT, trained.checkpoint)
-    (out / LAST).unlink(missing_ok=True)
+    (out / LAST_STATE_FILE).unlink(missing_ok=True)
 
 
 def _metrics_file(trained: _Trained, prepared: PreparedPhotos, origin: WeightsOrigin | None) -> dict[str, object]:

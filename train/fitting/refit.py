@@ -20,7 +20,7 @@ from train.fitting.run_folder import METRICS
 from train.networks.carton import CartonNet
 from train.networks.checkpoint import CHECKPOINT, MEASURED, Checkpoint, RefitOutcome, save_checkpoint, write_json
 
-REFIT_LAST = "refit.ckpt"
+REFIT_STATE_FILE = "refit.ckpt"
 REFIT_LR_SHARE = 0.5
 """The refit on all photos has this fraction of the run's peak learning rate."""
 LEAST_KEPT = 0.95
@@ -54,7 +54,7 @@ def refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: P
         progress.epoch,
         category_of=category_of(prepared),
         teacher=teacher_of(config, prepared),
-        resume_store=ResumeFile(out / REFIT_LAST, template(prepared, rest)),
+        resume_store=ResumeFile(out / REFIT_STATE_FILE, template(prepared, rest)),
         on_batch=progress.batch,
     )
     network, prototypes = finalise(model, everything, rest)
@@ -72,7 +72,7 @@ def refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: P
     if process_rank() == 0:
         save_checkpoint(out / CHECKPOINT, checkpoint)
         _tell(out / METRICS, outcome)
-        (out / REFIT_LAST).unlink(missing_ok=True)
+        (out / REFIT_STATE_FILE).unlink(missing_ok=True)
         if outcome.refused:
             (out / MEASURED).unlink(missing_ok=True)  # it is what is delivered
         else:

@@ -12,7 +12,7 @@ from torch import Tensor
 from kardus.support.errors import UsageError
 from train.networks.checkpoint import Checkpoint, read_content, save_checkpoint
 
-LAST = "last.ckpt"
+LAST_STATE_FILE = "last.ckpt"
 SECONDS_BETWEEN = 60.0
 """A state is several times as large as the model: it isn't written more often than this."""
 

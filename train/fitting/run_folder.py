@@ -11,7 +11,7 @@ from pathlib import Path
 from kardus.support.errors import UsageError
 from kardus.support.files import made_folder
 from train.devices import process_rank
-from train.fitting.resume import LAST
+from train.fitting.resume import LAST_STATE_FILE
 from train.networks.checkpoint import CHECKPOINT, load_checkpoint
 
 FOLDS, TRUST = "folds", "trust"
@@ -34,7 +34,7 @@ def refuse_used(out: Path, *, resume: bool) -> None:
 
 def is_used(out: Path) -> bool:
     """Whether a run has left something there that it can go on from."""
-    return any((out / name).exists() for name in (LAST, CHECKPOINT, FOLDS, TRUST))
+    return any((out / name).exists() for name in (LAST_STATE_FILE, CHECKPOINT, FOLDS, TRUST))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from train.config import TrainConfig
 from train.data.data_set import DataSet, check_trainable, read_data
 from train.data.splits import Groups, all_trained, assign_folds, photo_groups
 from train.devices import process_rank, wait_for_all
-from train.evaluation.calibration import ANSWERS, HeldOut, calibrate, read_answers
+from train.evaluation.calibration import HELD_OUT_FILE, HeldOut, calibrate, read_answers
 from train.evaluation.cross_validation import Fold, pool
 from train.fitting.fit import Measured, fit_prepared
 from train.fitting.prepare import prepare_split
@@ -87,7 +87,7 @@ def _train_fold(
         fit_prepared(prepare_split(split, config), out, config, progress)
     wait_for_all()
     _check_same(out, config, split.sha256(), data.classes)
-    return read_answers(out / ANSWERS)
+    return read_answers(out / HELD_OUT_FILE)
 
 
 def _check_same(out: Path, config: TrainConfig, sha256: str, classes: tuple[ClassInfo, ...]) -> None:

@@ -19,7 +19,7 @@ from edge_agent.camera import refusals
 from edge_agent.camera.decoding import StreamRequest
 from edge_agent.camera.errors import NoAnswerError
 from edge_agent.camera.live import LiveDecoder
-from edge_agent.camera.passwords import HIDDEN, without_login
+from edge_agent.camera.passwords import HIDDEN_ADDRESS, without_login
 from edge_agent.camera.refusals import UDP_ALONE, refused
 from edge_agent.camera.stream import rtsp_request
 from edge_agent.config.sources import RtspSource
@@ -229,7 +229,7 @@ PLAIN = {
     "rtsps://[fe80::1]:322/Streaming/Channels/101": "rtsps://[fe80::1]:322/Streaming/Channels/101",
     "rtsp://shelf.example": "rtsp://shelf.example",
     "rtsp://10.0.0.9/cam/realmonitor?channel=1&subtype=0": "rtsp://10.0.0.9/cam/realmonitor?...",
-    "rtsp://admin:s3/cret@10.0.0.9/live": HIDDEN,
+    "rtsp://admin:s3/cret@10.0.0.9/live": HIDDEN_ADDRESS,
 }
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from edge_agent.camera.packet_sizes import (
     AT_LEAST,
-    FEWEST,
+    MIN_COURSES,
     OTHER_LEVEL_S,
     OUTER,
     RESTS_AFTER_S,
@@ -213,7 +213,7 @@ def test_a_band_holds_what_it_was_made_of_but_for_the_outermost(strays: list[flo
 @given(st.lists(st.lists(st.integers(0, 100_000), max_size=60), max_size=6))
 def test_whatever_courses_were_seen_they_are_learnt_or_too_few(courses: list[list[int]]) -> None:
     quiet = learn([[logarithm(size) for size in course] for course in courses])
-    assert (quiet is None) == (sum(bool(course) for course in courses) < FEWEST)
+    assert (quiet is None) == (sum(bool(course) for course in courses) < MIN_COURSES)
     if quiet is not None:
         places = len(quiet.typical)
         table = np.array([([logarithm(size) for size in course] + [np.nan] * places)[:places] for course in courses])

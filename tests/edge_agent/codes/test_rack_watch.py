@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from edge_agent.codes.rack_watch import AGAIN_S, CORRECTED_S, FIRST_S, RackRead, RackWatch
+from edge_agent.codes.rack_watch import CORRECTED_S, FIRST_S, REREAD_S, RackRead, RackWatch
 
 HOUR_S = 3600.0
 PICTURE = Image.new("RGB", (64, 48))
@@ -40,25 +40,25 @@ def test_one_contradiction_is_checked_again_before_it_is_believed() -> None:
     watch = _begun()
     _read(watch, FIRST_S, "other")
     assert watch.contradiction == ""
-    _read(watch, FIRST_S + AGAIN_S, "other")
+    _read(watch, FIRST_S + REREAD_S, "other")
     assert watch.contradiction == "other"
 
 
 def test_a_camera_that_is_turned_back_works_again_within_a_minute() -> None:
     watch = _begun()
     _read(watch, FIRST_S, "other")
-    _read(watch, FIRST_S + AGAIN_S, "other")
-    _read(watch, FIRST_S + AGAIN_S + CORRECTED_S)
+    _read(watch, FIRST_S + REREAD_S, "other")
+    _read(watch, FIRST_S + REREAD_S + CORRECTED_S)
     assert watch.contradiction == ""
 
 
 def test_labels_that_are_hidden_say_nothing() -> None:
     watch, now_s = _begun(), FIRST_S
     _read(watch, now_s, "other")
-    _read(watch, now_s + AGAIN_S, "other")
-    _read(watch, now_s + AGAIN_S + CORRECTED_S, labels=0)
+    _read(watch, now_s + REREAD_S, "other")
+    _read(watch, now_s + REREAD_S + CORRECTED_S, labels=0)
     assert watch.contradiction == "other"
-    assert watch.is_due(now_s + AGAIN_S + 2 * CORRECTED_S, HOUR_S)
+    assert watch.is_due(now_s + REREAD_S + 2 * CORRECTED_S, HOUR_S)
 
 
 def test_a_full_reader_is_asked_again() -> None:

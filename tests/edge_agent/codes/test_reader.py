@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from edge_agent.codes.reader import MOST, CodeReader
+from edge_agent.codes.reader import MAX_JOBS, CodeReader
 from tests.patience import PATIENCE_S
 
 
@@ -36,7 +36,7 @@ def test_a_full_reader_takes_no_more_and_still_ends() -> None:
 
     reader.do(wait)
     assert begun.wait(PATIENCE_S)
-    assert all(reader.do(lambda: None) for _ in range(MOST))
+    assert all(reader.do(lambda: None) for _ in range(MAX_JOBS))
     assert not reader.do(lambda: None)
     go_on.set()
     reader.stop(PATIENCE_S)

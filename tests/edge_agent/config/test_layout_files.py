@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config import load_config
-from edge_agent.config.layout_files import KEPT, LayoutFile, LayoutRevision, as_keys, changes
+from edge_agent.config.layout_files import KEPT_REVISIONS, LayoutFile, LayoutRevision, as_keys, changes
 from kardus.contract.layouts import Layout, PlacedLocation
 from kardus.support.errors import ConfigError
 
@@ -90,10 +90,10 @@ def test_without_a_copy_a_damaged_file_is_an_error_that_names_it(
 
 def test_so_many_revisions_are_kept_and_the_pictures_that_they_name(tmp_path: Path) -> None:
     file = LayoutFile(tmp_path, "left.json")
-    for number in range(1, KEPT + 3):
-        view = file.write_view(number, b"jpeg") if number in (1, KEPT) else ""
+    for number in range(1, KEPT_REVISIONS + 3):
+        view = file.write_view(number, b"jpeg") if number in (1, KEPT_REVISIONS) else ""
         file.add(revision(number, view=view))
-    assert [one.revision for one in file.read()] == list(range(3, KEPT + 3))
+    assert [one.revision for one in file.read()] == list(range(3, KEPT_REVISIONS + 3))
     assert sorted(path.name for path in file.path.parent.iterdir()) == ["left.20.jpg", "left.json", "left.json.copy"]
 
 

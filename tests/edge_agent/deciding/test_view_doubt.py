@@ -13,7 +13,7 @@ from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.judging import LocationJudge, Votes
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.deciding.verdict import DOUBTED, FEWEST_TURNED, LOOK_AGAIN_S, ViewDoubts
+from edge_agent.deciding.verdict import FEWEST_TURNED, LOOK_AGAIN_S, VIEW_DOUBTED, ViewDoubts
 from edge_agent.records import Activity, Expectation, Finding, SlotObservations
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.manifest import Calibration, ClassInfo
@@ -77,7 +77,7 @@ def test_half_of_the_locations_at_once_are_doubted_and_told_when_they_stay_so() 
     gone = rack.names[:4]
     rack.see(dict.fromkeys(gone, EMPTY))
     assert rack.verdicts(*gone) == {UNCERTAIN}
-    assert rack.reason("L00") == DOUBTED
+    assert rack.reason("L00") == VIEW_DOUBTED
     assert rack.begun == 1, "they are looked at again"
     assert rack.wait(DOUBT_S - 1) == []
     over = rack.wait(1)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.seeing.registration import FEWEST, fit_similarity, stands_still, undone, whole_shift
+from edge_agent.seeing.registration import MIN_MARKS, fit_similarity, stands_still, undone, whole_shift
 from kardus.inference.geometry import FloatArray, project
 
 POINTS = np.array([[x, y] for x in (20.0, 160.0, 330.0, 460.0) for y in (15.0, 120.0, 250.0)])
@@ -37,7 +37,7 @@ def test_a_third_of_wrong_points_changes_nothing(seed: int, degrees: float, righ
     assert np.abs(project(found, POINTS) - project(matrix, POINTS)).max() < 1.5
 
 
-@pytest.mark.parametrize("count", range(FEWEST))
+@pytest.mark.parametrize("count", range(MIN_MARKS))
 def test_too_few_points_say_nothing(count: int) -> None:
     found, agree = fit_similarity(POINTS[:count], POINTS[:count] + 5)
     assert agree == 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from edge_agent.seeing.registration import MOST, PATCH, Grey, choose_marks, find_marks
+from edge_agent.seeing.registration import MAX_MARKS, PATCH, Grey, choose_marks, find_marks
 
 NOWHERE = np.zeros((270, 480), bool)
 
@@ -21,7 +21,7 @@ SCENE = _scene()
 
 
 def _still() -> np.ndarray:
-    return np.zeros((MOST, 2))
+    return np.zeros((MAX_MARKS, 2))
 
 
 def test_marks_are_where_edges_run_in_two_directions() -> None:
@@ -43,7 +43,7 @@ def test_what_may_change_is_avoided_while_there_is_enough_else() -> None:
     avoid = NOWHERE.copy()
     avoid[:, :240] = True
     marks = choose_marks(SCENE, avoid)
-    assert len(marks.corners) == MOST
+    assert len(marks.corners) == MAX_MARKS
     assert (marks.corners[:, 0] >= 216).all()
 
 
@@ -54,7 +54,7 @@ def test_a_shift_is_found_in_any_light(right: int, down: int, gain: float, offse
     later = gain * np.roll(SCENE, (down, right), axis=(0, 1)) + offset
     found = find_marks(marks, later.astype(np.float32), _still(), 8)
     inside = ((marks.corners > 8) & (marks.corners + PATCH < [480 - 8, 270 - 8])).all(axis=1)
-    assert inside.sum() > MOST / 2
+    assert inside.sum() > MAX_MARKS / 2
     assert found.sure[inside].all()
     assert np.abs(found.shifts[inside] - [right, down]).max() < 0.3
 
@@ -78,6 +78,6 @@ def test_a_plain_picture_has_none_of_them() -> None:
 
 def test_marks_at_the_edge_may_leave_the_picture() -> None:
     marks = choose_marks(SCENE, NOWHERE)
-    far = np.full((MOST, 2), 1000.0)
-    assert len(find_marks(marks, SCENE, far, 3).likeness) == MOST
-    assert len(find_marks(marks, SCENE, -far, 3).likeness) == MOST
+    far = np.full((MAX_MARKS, 2), 1000.0)
+    assert len(find_marks(marks, SCENE, far, 3).likeness) == MAX_MARKS
+    assert len(find_marks(marks, SCENE, -far, 3).likeness) == MAX_MARKS

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from kardus.inference.providers import KNOWN, Provider, parse_provider
+from kardus.inference.providers import KNOWN_PROVIDERS, Provider, parse_provider
 from kardus.inference.tolerances import OF_ARITHMETIC, OF_PRECISION, allowed
 from kardus.support.errors import UsageError
 
@@ -51,7 +51,7 @@ def test_a_key_that_is_given_twice_is_refused(key: str) -> None:
 
 
 def test_the_most_exact_arithmetic_is_the_usual_one() -> None:
-    usual = {name: Provider(name=name).arithmetic for name in KNOWN}
+    usual = {name: Provider(name=name).arithmetic for name in KNOWN_PROVIDERS}
     assert usual == {
         "CPUExecutionProvider": "f32",
         OPENVINO: "f32",
@@ -96,8 +96,8 @@ def test_what_cannot_be_understood_names_its_option(text: str) -> None:
     [
         (f"{OPENVINO},precision=f8", "precision=f8: input should be 'f32', 'tf32', 'f16' or 'bf16'"),
         ("CUDAExecutionProvider,precision=f16", "precision 'f16': CUDAExecutionProvider has f32, tf32"),
-        ("", f"it begins with no name: name {', '.join(KNOWN)}, or a plug-in's"),
-        (",device=GPU", f"it begins with no name: name {', '.join(KNOWN)}, or a plug-in's"),
+        ("", f"it begins with no name: name {', '.join(KNOWN_PROVIDERS)}, or a plug-in's"),
+        (",device=GPU", f"it begins with no name: name {', '.join(KNOWN_PROVIDERS)}, or a plug-in's"),
     ],
 )
 def test_what_a_word_may_be_is_told(text: str, said: str) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from kardus.mqtt.client import MqttClient
-from kardus.mqtt.connection import ASKS_S, Handlers, Options, PublishToken
+from kardus.mqtt.connection import ANSWER_POLL_S, Handlers, Options, PublishToken
 from kardus.mqtt.session import FAREWELL_S, MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import ConfigError
@@ -198,7 +198,7 @@ def test_a_connection_that_is_lost_at_the_farewell_is_not_waited_for() -> None:
         if kind != PUBLISH:
             return acknowledging_nothing(kind, body)
         wait_until(lambda: session._stopping)
-        threading.Event().wait(2 * ASKS_S)  # it's waited for by now
+        threading.Event().wait(2 * ANSWER_POLL_S)  # it's waited for by now
         return None
 
     with ScriptedBroker(answer) as broker:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from kardus.support.chores import MOST, Chores
+from kardus.support.chores import MAX_WAITING, Chores
 from tests.patience import PATIENCE_S
 
 WAIT_S = PATIENCE_S
@@ -13,17 +13,17 @@ WAIT_S = PATIENCE_S
 def test_they_are_done_in_order_while_others_go_on(chores: Chores) -> None:
     go, done = threading.Event(), []
     chores.do(lambda: go.wait(WAIT_S))
-    for number in range(MOST):
+    for number in range(MAX_WAITING):
         chores.do(lambda number=number: done.append(number))  # type: ignore[misc]
     assert done == [], "whoever brought them didn't wait"
     go.set()
     chores.settle()
-    assert done == list(range(MOST))
+    assert done == list(range(MAX_WAITING))
 
 
 def test_one_more_than_may_wait_waits(chores: Chores) -> None:
     go, brought = threading.Event(), threading.Event()
-    for _ in range(MOST + 1):
+    for _ in range(MAX_WAITING + 1):
         chores.do(lambda: go.wait(WAIT_S))
 
     def bring() -> None:

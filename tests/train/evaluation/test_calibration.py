@@ -17,7 +17,7 @@ from train.evaluation.calibration import (
     DOUBT_RATE,
     ENOUGH,
     FALSE_ALARM_RATE,
-    FEWEST,
+    MIN_TAIL_SCORES,
     MULTI_CROP_SHARE,
     REJECTION_SCORE,
     SURE,
@@ -181,7 +181,7 @@ def test_one_photo_that_is_hard_does_not_set_the_threshold(count: int) -> None:
 
 
 def test_with_fewer_photos_than_a_tail_needs_the_threshold_lies_below_them_all() -> None:
-    scores = np.random.default_rng(0).normal(size=FEWEST - 1)
+    scores = np.random.default_rng(0).normal(size=MIN_TAIL_SCORES - 1)
     assert threshold_at(scores, 0.01) == pytest.approx(scores.min() - THRESHOLD_MARGIN * scores.std())
 
 

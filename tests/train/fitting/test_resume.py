@@ -21,7 +21,7 @@ from train.config import TrainConfig, make_config
 from train.fitting.fit import fit
 from train.fitting.loop import Epoch
 from train.fitting.progress import ProgressCallbacks
-from train.fitting.resume import LAST
+from train.fitting.resume import LAST_STATE_FILE
 from train.networks.checkpoint import CHECKPOINT, MEASURED, load_checkpoint
 
 Capture = pytest.CaptureFixture[str]
@@ -146,7 +146,7 @@ def test_what_is_kept_can_be_evaluated(whole: tuple[Path, Weights], tmp_path: Pa
     data, _ = whole
     with pytest.raises(Killed):
         fit(data, tmp_path / "run", _config(), _killed_at(2))
-    assert call(capsys, main, "evaluate", tmp_path / "run" / LAST, data).returncode == 0
+    assert call(capsys, main, "evaluate", tmp_path / "run" / LAST_STATE_FILE, data).returncode == 0
 
 
 @pytest.mark.parametrize(("changes", "named"), [({"lr": 0.5}, "--lr"), ({"epochs": 9}, "--epochs")])
@@ -181,7 +181,7 @@ def test_a_damaged_state_is_named(whole: tuple[Path, Weights], tmp_path: Path) -
     data, _ = whole
     with pytest.raises(Killed):
         fit(data, tmp_path / "run", _config(), _killed_at(2))
-    state = tmp_path / "run" / LAST
+    state = tmp_path / "run" / LAST_STATE_FILE
     state.write_bytes(state.read_bytes()[:-2000])
     with pytest.raises(DataError, match=r"last\.ckpt: not a Kardus checkpoint, or damaged"):
         fit(data, tmp_path / "run", _config(), resume=True)
@@ -219,7 +219,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state_and_names_the_batch(
     with pytest.raises(KardusError, match=said):
         fit(data, tmp_path / "run", _config())
     monkeypatch.setattr(torch, "isfinite", finite)
-    assert load_checkpoint(tmp_path / "run" / LAST).weights
+    assert load_checkpoint(tmp_path / "run" / LAST_STATE_FILE).weights
     fit(data, tmp_path / "run", _config(), resume=True)
 
 
@@ -245,7 +245,7 @@ def test_a_disk_that_takes_no_more_leaves_the_state_before_and_is_one_line(tmp_p
     data = labelled(tmp_path / "data", each=5, val=1)
     with pytest.raises(Killed):
         fit(data, tmp_path / "run", _config(), _killed_at(2))
-    before = (tmp_path / "run" / LAST).read_bytes()
+    before = (tmp_path / "run" / LAST_STATE_FILE).read_bytes()
     words = "--recipe scratch --arch timm:test_resnet --size 32 --epochs 3 --batch 4 --refit 0.5"
     options = words.split()
     with _no_file_larger_than(len(before) // 2):
@@ -254,5 +254,5 @@ def test_a_disk_that_takes_no_more_leaves_the_state_before_and_is_one_line(tmp_p
     assert result.returncode == 1
     assert len(errors) == 1
     assert re.search(r"last\.ckpt: cannot be written \(File too large\): check the folder, .* its space", errors[0])
-    assert (tmp_path / "run" / LAST).read_bytes() == before
+    assert (tmp_path / "run" / LAST_STATE_FILE).read_bytes() == before
     assert fit(data, tmp_path / "run", _config(), resume=True).refitted
