@@ -1,4 +1,4 @@
-"""What a camera is told about who looks: HTTP's Basic and Digest (RFC 7616), however the camera asks for them."""
+"""Logs in to cameras over HTTP: Basic and Digest authentication (RFC 7616), however the camera asks for them."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Whose word a camera's certificate is taken at: one policy for https and rtsps alike."""
+"""Which TLS certificates of cameras are accepted: one policy for https and rtsps alike."""
 
 import hashlib
 import ssl

@@ -41,7 +41,7 @@ class CodeWatch:
         return self._reader is not None and self._reader.is_alive
 
     def use(self, rules: CodesSection) -> None:
-        """Other rules."""
+        """Take other settings for reading codes, from the next picture on."""
         self._rules = rules
         self._look_up()
 

@@ -1,4 +1,4 @@
-"""What was recognised stays it while nothing changes there but the light: the model may fail in that, not the stock.
+"""Turns an alert into a doubt where the same content matched before, and only the light has changed since.
 
 A light can take more from a picture than any correction gives back: white that is clipped, black that is crushed, a
 lamp without blue. Then a carton that nobody has touched would be an unknown one. The gate knows that nothing has moved

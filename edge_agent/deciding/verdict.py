@@ -267,7 +267,7 @@ class ViewDoubts:
         self.use(doubt_s, refresh_s)
 
     def use(self, doubt_s: float, refresh_s: float) -> None:
-        """Other rules."""
+        """Take other settings for how long a view is doubted, and what turns at once; doubts that stand are kept."""
         self._doubt_s, self._refresh_s = doubt_s, refresh_s
 
     def keep(self, cameras: Collection[str]) -> None:

@@ -46,7 +46,7 @@ class NoOutbox:
         return {}
 
     def retained(self) -> set[str]:
-        """None."""
+        """No topics: a replay finds nothing retained at a broker."""
         return set()
 
 

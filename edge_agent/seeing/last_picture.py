@@ -1,4 +1,4 @@
-"""Tells a live camera's last picture once more from a new one."""
+"""Notices where a live camera gives the same picture again instead of a new one: it may be frozen."""
 
 import zlib
 

@@ -133,7 +133,7 @@ class ViewGuard:
         self._same_since = 0.0
 
     def use(self, rules: ViewSection) -> None:
-        """Other rules."""
+        """Take other settings for the view's limits, from the next picture on."""
         self._rules = rules
 
     def check(self, frame: Frame) -> CheckedView:

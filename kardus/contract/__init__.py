@@ -1,1 +1,1 @@
-"""What crosses a boundary: the bundle's manifest, the messages and their topics. Imports nothing of Kardus."""
+"""What crosses a boundary: the bundle's manifest, the messages, their topics. Of Kardus it imports `support` alone."""

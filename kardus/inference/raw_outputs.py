@@ -1,4 +1,4 @@
-"""What a network says of crops, before anything is made of it."""
+"""A network's raw outputs for crops (logits, embedding, evidence), before classes and verdicts are made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

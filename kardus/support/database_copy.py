@@ -1,4 +1,4 @@
-"""Looks into an SQLite file without touching it: to open one in WAL mode is to write, so a copy is opened."""
+"""Checks an SQLite file without changing it: opening one in WAL mode writes to it, so a copy is opened."""
 
 import errno
 import shutil

@@ -1,1 +1,1 @@
-"""What was decided is on disk before anything is sent, and stays there until it is somebody else's to keep."""
+"""What was decided is on disk before anything is sent, and stays there until the broker, or the WMS, has stored it."""

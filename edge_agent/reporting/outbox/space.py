@@ -1,4 +1,4 @@
-"""Keeps so much of the disk free that the outbox can still be emptied: to delete a row is to write, too."""
+"""Keeps enough of the disk free for the outbox to be emptied: deleting rows from SQLite takes space, too."""
 
 import errno
 import os
