@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from kardus.inference.geometry import FloatArray, project, rectangle
 from simulator.printing import Modules, Symbology, print_code, stick
@@ -59,9 +59,3 @@ def label_place(modules: Modules, centre: tuple[float, float], module: tuple[flo
     """The corners (4, 2) of a label around a centre, with modules of this width and height, all in one unit."""
     (x, y), half_width, half_height = centre, modules.shape[1] * module[0] / 2, modules.shape[0] * module[1] / 2
     return rectangle(x - half_width, y - half_height, x + half_width, y + half_height)
-
-
-def seen_through(image: Image.Image, rng: np.random.Generator, blur_px: float, noise: float = 3.0) -> Image.Image:
-    """A picture after a lens (Gaussian blur of this deviation, in pixels) and a sensor."""
-    blurred = np.asarray(image.filter(ImageFilter.GaussianBlur(blur_px)), dtype=np.float32)
-    return Image.fromarray((blurred + rng.normal(0.0, noise, blurred.shape)).clip(0, 255).astype(np.uint8))

@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFilter
 
 from kardus.inference.colour_profiles import matrix_profile
 
@@ -65,3 +65,9 @@ def cmyk_profile() -> bytes:
 def png_chunk(name: bytes, body: bytes) -> bytes:
     """A chunk of a PNG, with its length and checksum."""
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def seen_through(image: Image.Image, rng: np.random.Generator, blur_px: float, noise: float = 3.0) -> Image.Image:
+    """A picture after a lens (Gaussian blur of this deviation, in pixels) and a sensor."""
+    blurred = np.asarray(image.filter(ImageFilter.GaussianBlur(blur_px)), dtype=np.float32)
+    return Image.fromarray((blurred + rng.normal(0.0, noise, blurred.shape)).clip(0, 255).astype(np.uint8))

@@ -14,10 +14,11 @@ import numpy as np
 import typer.main
 
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
-from simulator.rack_labels import RackLabels, seen_through
+from simulator.rack_labels import RackLabels
 from simulator.scene import Rack
 from tests.agents import drawn_stock, still_frames, write_config
 from tests.conftest import BIN
+from tests.pictures import seen_through
 from tests.publishers import SITE, Publisher
 from tests.scripts.reference import COMMANDS
 from tests.train.making import labelled

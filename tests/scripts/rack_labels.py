@@ -16,8 +16,9 @@ from edge_agent.commissioning.outlines import FoundLabels, propose
 from kardus.codes.labels import find_labels
 from kardus.inference.geometry import FloatArray
 from simulator.printing import Symbology
-from simulator.rack_labels import RackLabels, Side, seen_through
+from simulator.rack_labels import RackLabels, Side
 from simulator.scene import Rack
+from tests.pictures import seen_through
 from train.evaluation.metrics import proportion
 
 KINDS: tuple[tuple[str, Symbology, str], ...] = (

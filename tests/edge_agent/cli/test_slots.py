@@ -14,12 +14,13 @@ from edge_agent.config import load_config
 from edge_agent.config.cameras import CameraSection
 from kardus.inference.preprocess import read_photo, read_picture
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
-from simulator.rack_labels import RackLabels, seen_through
+from simulator.rack_labels import RackLabels
 from simulator.scene import Rack
 from tests.agents import write_config
 from tests.edge_agent.making import members_in, sealed
 from tests.edge_agent.racks import LOCATIONS, RACK, still, write_still
 from tests.in_process import assert_one_line, call
+from tests.pictures import seen_through
 
 KEY = DEMO_KEY.read_text().strip()
 Slots = Callable[..., tuple[str, str]]

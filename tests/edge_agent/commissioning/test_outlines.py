@@ -12,8 +12,9 @@ from edge_agent.commissioning.outlines import FoundLabels, LabelSide, propose
 from edge_agent.commissioning.rack_plane import rack_plane
 from kardus.codes.labels import RackLabel, find_labels
 from kardus.inference.geometry import FloatArray, homography, project, rectangle
-from simulator.rack_labels import RackLabels, seen_through
+from simulator.rack_labels import RackLabels
 from simulator.scene import Rack
+from tests.pictures import seen_through
 from tests.scripts.rack_labels import overlap
 
 SIZE = (1600, 900)

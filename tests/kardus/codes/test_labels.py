@@ -10,7 +10,8 @@ from kardus.codes.labels import RackLabel, code_pattern, find_labels, labelled_l
 from kardus.codes.symbols import Symbol
 from kardus.inference.geometry import FloatArray, rectangle
 from simulator.printing import Symbology, print_code, stick
-from simulator.rack_labels import damage, seen_through
+from simulator.rack_labels import damage
+from tests.pictures import seen_through
 
 SHEET = (900, 420)
 
