@@ -4,11 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge_agent.config.base import FilePath, Point, Section, as_array
+from edge_agent.config.base import Point, Section, as_array
 from edge_agent.config.layout_files import LayoutName
 from edge_agent.config.sources import SourceSection
 from kardus.contract.topics import Id, LocationCode
 from kardus.inference.geometry import is_convex
+from kardus.support.settings_files import FilePath
 
 
 def _go_round(corners: tuple[Point, Point, Point, Point]) -> tuple[Point, Point, Point, Point]:

@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from edge_agent.config.base import FilePath, Port, Seconds, Section
+from edge_agent.config.base import Port, Seconds, Section
 from kardus.contract.mqtt_text import NO_TEXT, MqttText
 from kardus.contract.topics import Id
 from kardus.inference.bundle import parse_public_key
 from kardus.inference.providers import ON_CPU, Provider
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.tls import TlsFiles
+from kardus.support.settings_files import FilePath
 
 
 class AgentSection(Section):

@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from edge_agent.config.base import FilePath, Section
+from edge_agent.config.base import Section
+from kardus.support.settings_files import FilePath
 
 LONGEST_WAIT_S = 15.0
 """A camera that is silent for longer is reported within 20 seconds, so that no source may wait longer than this."""

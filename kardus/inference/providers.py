@@ -7,22 +7,17 @@ What is asked for (`Provider`) comes from the configuration or from `--provider`
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kardus.support.errors import UsageError
+from kardus.support.settings_files import FilePath
 
 Arithmetic = Literal["f32", "tf32", "f16", "bf16"]
 """The format that products are computed in, from the most exact on; sums are in f32 (of f16, on some chips, in f16)."""
 CPU = "CPUExecutionProvider"
-
-
-def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
-    """A path in a configuration is relative to its file, one on a command line to the present folder."""
-    return Path((info.context or {}).get("folder", "")) / path
 
 
 class Provider(BaseModel):
@@ -36,7 +31,7 @@ class Provider(BaseModel):
     """Which of its devices: `CPU`, `GPU`, `NPU`, or a number (CUDA, TensorRT); empty: its usual one."""
     precision: Arithmetic | None = None
     """`f32`, `tf32`, `f16` or `bf16`; without it the most exact that the provider has."""
-    library: Annotated[Path, AfterValidator(_relative_to_file)] | None = None
+    library: FilePath | None = None
     """A plug-in's file, where it is none that an installed package brings."""
     options: dict[str, str] = {}
     """onnxruntime's own options for it, passed on as they are."""

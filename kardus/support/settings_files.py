@@ -4,11 +4,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError, ValidationInfo
 
 from kardus.support.errors import UsageError
+from kardus.support.secrets import secret_file
 from kardus.support.toml_files import read_toml
 
 _LOGIN = re.compile(r"^(?P<scheme>[a-z]+://)?.*@", re.DOTALL)
@@ -26,6 +27,15 @@ _OWN = ("value_error", "assertion_error")
 FileModel = TypeVar("FileModel", bound=BaseModel)
 Wrong = Mapping[str, Any]
 """What pydantic says of one thing that is wrong: its `type`, place (`loc`), `input` and words (`msg`)."""
+
+
+def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
+    """A path in a file is relative to its folder (in the context), one on a command line to the present folder."""
+    return Path((info.context or {}).get("folder", "")) / secret_file(path)
+
+
+FilePath = Annotated[Path, AfterValidator(_relative_to_file)]
+"""A path, relative to the file that names it, or beginning with `$CREDENTIALS_DIRECTORY` (systemd's credentials)."""
 
 
 def read_settings_file(

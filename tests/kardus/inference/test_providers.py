@@ -118,6 +118,16 @@ def test_a_library_of_a_configuration_is_relative_to_its_file() -> None:
     assert Provider.model_validate(given).library == Path("lib.so")
 
 
+def test_a_library_may_lie_among_systemds_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/kardus-agent.service")
+    given = {"name": "X", "library": "$CREDENTIALS_DIRECTORY/lib.so"}
+    found = Provider.model_validate(given, context={"folder": Path("/etc/kardus")})
+    assert found.library == Path("/run/credentials/kardus-agent.service/lib.so")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    with pytest.raises(UsageError, match="LoadCredential="):
+        parse_provider("X,library=$CREDENTIALS_DIRECTORY/lib.so", "--provider")
+
+
 def test_what_a_bundle_states_for_its_precision() -> None:
     assert dict(OF_PRECISION) == {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.1}
 
