@@ -8,7 +8,7 @@ from typing import Protocol
 from PIL import Image
 
 from kardus.support.errors import KardusError
-from simulator.pictures import DrawnPictures, PhotoPictures, Pictures
+from simulator.pictures import Pictures, pictures_of
 from simulator.scene import Rack
 from simulator.script import ChangeKind, Script, demo_script, read_script
 from simulator.shelf import Shelf
@@ -92,12 +92,8 @@ def open_shelf(settings: ShelfSettings) -> Shelf:
         DataError: the script or the photos cannot be read.
     """
     rack = Rack(levels=settings.levels, positions=settings.positions, bay=settings.bay)
-    pictures = _pictures(settings.photos, settings.unknown, settings.pattern)
+    pictures = pictures_of(settings.photos, settings.unknown, settings.pattern)
     return Shelf(rack, pictures, _script(settings, rack, pictures), str(settings.script or "the script"))
-
-
-def _pictures(photos: Path | None, unknown: Path | None, pattern: str) -> Pictures:
-    return PhotoPictures(photos, unknown, pattern) if photos else DrawnPictures()
 
 
 def _script(settings: ShelfSettings, rack: Rack, pictures: Pictures) -> Script:

@@ -10,7 +10,7 @@ from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target, require_new_folder
 from simulator.dataset import write_dataset, write_unknown
 from simulator.long_script import long_script
-from simulator.pictures import DrawnPictures, PhotoPictures, Pictures
+from simulator.pictures import pictures_of
 from simulator.recording import write_shelf
 from simulator.scene import Rack
 from simulator.script import MIN_LOCATIONS, demo_script, read_script, write_script
@@ -65,7 +65,7 @@ def script_command(
     """Write a script with every kind of fault, to be edited and played."""
     require_file_target("FILE", file)
     rack = _rack(levels, positions)
-    stock = _pictures(photos, None, pattern).stock()
+    stock = pictures_of(photos, None, pattern).stock()
     locations = [slot.location for slot in rack.slots()]
     played = long_script(locations, stock, seed, faults) if faults else demo_script(locations, stock, seed, frames)
     write_script(file, played)
@@ -89,7 +89,7 @@ def shelf_command(
     """Render a script: a recording (1920 x 1080 JPEG), truth.jsonl, expected.csv, camera.toml (of a configuration)."""
     require_new_folder("FOLDER", folder)
     rack = _rack(levels, positions)
-    pictures = _pictures(photos, unknown, pattern)
+    pictures = pictures_of(photos, unknown, pattern)
     played = read_script(script) if script else demo_script([s.location for s in rack.slots()], pictures.stock(), seed)
     with err.status("Rendering frames"):
         write_shelf(folder, Shelf(rack, pictures, played, str(script or "the script")), interval)
@@ -100,7 +100,3 @@ def _rack(levels: int, positions: int) -> Rack:
     if levels * positions < MIN_LOCATIONS:
         raise UsageError(f"--levels {levels} --positions {positions}: a shelf needs {MIN_LOCATIONS} locations or more")
     return Rack(levels=levels, positions=positions)
-
-
-def _pictures(photos: Path | None, unknown: Path | None, pattern: str) -> Pictures:
-    return PhotoPictures(photos, unknown, pattern) if photos else DrawnPictures()

@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from kardus.contract.manifest import EMPTY_CLASS
 from kardus.inference.geometry import rectangle
 from kardus.support.files import appearing
 from simulator.catalogue import catalogue
 from simulator.effects import photographed, worn
 from simulator.pictures import DrawnPictures, Pictures, generator
 from simulator.scene import put_carton, put_recess
-
-EMPTY = "empty"
-"""The class name reserved for a location with nothing in it."""
 
 
 def draw_photo(
@@ -46,13 +44,15 @@ def write_dataset(folder: Path, seed: int, train: int, val: int, side_px: int = 
     pictures = DrawnPictures()
     rows = []
     with appearing(folder) as building:
-        for name in [stock.name for stock in pictures.stock()] + [EMPTY]:
+        for name in [stock.name for stock in pictures.stock()] + [EMPTY_CLASS]:
             (building / "images" / name).mkdir(parents=True)
             for index in range(train + val):
                 split = "train" if index < train else "val"
                 path = f"images/{name}/{split}_{index:04d}.jpg"
                 rng = generator(seed, name, index)
-                draw_photo(pictures, None if name == EMPTY else name, rng, side_px).save(building / path, quality=92)
+                draw_photo(pictures, None if name == EMPTY_CLASS else name, rng, side_px).save(
+                    building / path, quality=92
+                )
                 rows.append((path, name, split))
         _write_csv(building / "labels.csv", ("path", "name", "split"), rows)
         _write_csv(building / "classes.csv", ("class", "name", "category", "sku", "variant", "face"), _class_rows())
@@ -77,7 +77,7 @@ def _class_rows() -> list[tuple[str, ...]]:
         (str(code), drawn.name, drawn.product.category, drawn.product.sku, drawn.product.variant, drawn.face)
         for code, drawn in enumerate(catalogue())
     ]
-    return [*rows, (str(len(rows)), EMPTY, EMPTY, EMPTY, "", "")]
+    return [*rows, (str(len(rows)), EMPTY_CLASS, EMPTY_CLASS, EMPTY_CLASS, "", "")]
 
 
 def _write_csv(path: Path, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

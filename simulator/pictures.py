@@ -104,6 +104,11 @@ class PhotoPictures:
         return _open(self._unknown[int(rng.integers(len(self._unknown)))])
 
 
+def pictures_of(photos: Path | None, unknown: Path | None, pattern: str) -> Pictures:
+    """The photos of a folder, or drawn cartons where no folder is named."""
+    return PhotoPictures(photos, unknown, pattern) if photos else DrawnPictures()
+
+
 def draw_unknown(rng: np.random.Generator) -> Image.Image:
     """A carton of an invented brand, in a layout of its own."""
     return draw_carton(invented_product(rng), str(rng.choice(["emblem", "column"])))

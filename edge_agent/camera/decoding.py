@@ -8,7 +8,6 @@ from typing import Literal, Self
 from edge_agent.camera.tls import TlsPolicy
 
 FRAME_HEADER = struct.Struct("<cIIB")
-MAX_PIXELS = 64_000_000
 
 
 @dataclass(frozen=True)

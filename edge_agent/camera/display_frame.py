@@ -10,7 +10,8 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
+from edge_agent.camera.decoding import StreamRequest
+from kardus.inference.geometry import MAX_PIXELS
 from kardus.inference.planes import BT601, BT709, CODINGS, Coding
 
 HD_LINES = 720

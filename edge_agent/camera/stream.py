@@ -12,12 +12,13 @@ from collections.abc import Callable, Generator, Iterator
 from typing import IO, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from edge_agent.camera.decoding import FRAME_HEADER, MAX_PIXELS, MULTIPART, Attention, StreamRequest
+from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, Attention, StreamRequest
 from edge_agent.camera.errors import DecoderError
 from edge_agent.camera.passwords import read_password
 from edge_agent.camera.shared import PictureMemory
 from edge_agent.camera.trust import policy_of
 from edge_agent.config.sources import MjpegSource, RtspSource, V4l2Source, VideoSource
+from kardus.inference.geometry import MAX_PIXELS
 from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.planes import CODINGS, PlanarPicture, planes_size
 from kardus.inference.preprocess import decode_half, decode_picture

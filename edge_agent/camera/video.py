@@ -10,10 +10,11 @@ from av.container import InputContainer
 from av.error import InvalidDataError
 from av.video.stream import VideoStream
 
-from edge_agent.camera.decoding import MAX_PIXELS, StreamRequest
+from edge_agent.camera.decoding import StreamRequest
 from edge_agent.camera.deinterlacing import deinterlaced
 from edge_agent.camera.display_frame import DecodedFrame, Orientation
 from edge_agent.camera.slices import VideoPacket
+from kardus.inference.geometry import MAX_PIXELS
 from kardus.inference.jpeg import CUT_OFF, lacks_markers
 
 _STRICT = {"err_detect": "explode"}

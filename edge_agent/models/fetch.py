@@ -9,7 +9,7 @@ import httpx2
 
 from edge_agent.models.bundle_sources import tls_context
 from kardus.contract.commands import ChangeModel
-from kardus.inference.bundle_archive import MAX_BUNDLE_BYTES
+from kardus.inference.bundle_archive import CHUNK_BYTES, MAX_BUNDLE_BYTES
 from kardus.support.errors import BundleError
 from kardus.support.exchange import Exchanges, Trace
 from kardus.support.input_files import open_file
@@ -21,7 +21,6 @@ SLOWEST_BYTES_S = 8192.0
 TRIES = 4
 BACK_OFF_S = 2.0
 """Before the second try; twice as long before each further one."""
-CHUNK = 1 << 20
 
 
 def fetch(command: ChangeModel, target: Path, ca_file: Path | None, stopping: threading.Event) -> None:
@@ -55,7 +54,7 @@ def copy(source: Path, target: Path) -> str:
     """
     try:
         with open_file(source) as file:
-            return write_limited(iter(lambda: file.read(CHUNK), b""), target, MAX_BUNDLE_BYTES)
+            return write_limited(iter(lambda: file.read(CHUNK_BYTES), b""), target, MAX_BUNDLE_BYTES)
     except OSError as error:
         raise BundleError(f"{source}: cannot be read ({error.strerror}): copy it there again") from error
 
@@ -102,7 +101,7 @@ def _parts(client: httpx2.Client, url: str, stopping: threading.Event, trace: Tr
             raise httpx2.HTTPStatusError(
                 f"it answers {answer.status_code} {answer.reason_phrase}", request=answer.request, response=answer
             )
-        for part in answer.iter_raw(CHUNK):
+        for part in answer.iter_raw(CHUNK_BYTES):
             if stopping.is_set():
                 raise httpx2.ReadError("it isn't wanted any more")
             yield part

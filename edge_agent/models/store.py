@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from kardus.contract.base import Record
 from kardus.contract.manifest import Sha256
+from kardus.inference.bundle_archive import CHUNK_BYTES
 from kardus.support.errors import DataError
 from kardus.support.files import move_durably, write_durably
 from kardus.support.input_files import open_file
@@ -21,7 +22,6 @@ MAX_REFUSED = 100
 """So many refused bundles are remembered."""
 MAX_STARTS = 3
 """A model on probation whose agent was started so many times, and never got through it, is taken to be the cause."""
-CHUNK = 1 << 20
 log = logging.getLogger("kardus.models")
 
 
@@ -193,7 +193,7 @@ def sha256_of(path: Path) -> str:
     digest = hashlib.sha256()
     try:
         with open_file(path) as file:
-            while part := file.read(CHUNK):
+            while part := file.read(CHUNK_BYTES):
                 digest.update(part)
     except OSError:
         return ""

@@ -16,6 +16,8 @@ from typing import BinaryIO
 from kardus.support.errors import BundleError
 
 MAX_BUNDLE_BYTES = 1_000_000_000
+CHUNK_BYTES = 1 << 20
+"""So much of a bundle's file is read, or fetched, at once."""
 MAX_JSON_BYTES = 20_000_000
 MAX_SIGNATURES_BYTES = 100_000
 MAX_MEMBERS = 10_000

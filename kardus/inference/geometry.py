@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+MAX_PIXELS = 64_000_000
+"""A larger picture is refused before it is decoded."""
 SMALL_WIDTH = 480
 """Pictures are judged at about this width: enough to see a shift of half a pixel of theirs, and quick."""
 

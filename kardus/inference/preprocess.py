@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from kardus.inference import jpeg
-from kardus.inference.geometry import FloatArray, homography, rectangle
+from kardus.inference.geometry import MAX_PIXELS, FloatArray, homography, rectangle
 from kardus.inference.half_decoded import HalfDecoded, is_judged_by_half
 from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.picture_formats import open_picture, what_it_is
@@ -32,8 +32,6 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ON_ITS_SIDE = range(5, 9)
-MAX_PIXELS = 64_000_000
-"""A larger picture is refused before it is decoded."""
 
 
 @dataclass(frozen=True)

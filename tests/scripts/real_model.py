@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kardus.contract.manifest import ClassInfo
-from simulator.dataset import EMPTY, draw_photo
+from kardus.contract.manifest import EMPTY_CLASS, ClassInfo
+from simulator.dataset import draw_photo
 from simulator.pictures import DrawnPictures, generator
 from simulator.scene import Rack
 from tests.scripts.long_shelves import LEVELS, POSITIONS
@@ -77,7 +77,7 @@ def _write_seen(table: Path, folder: Path, data: DataSet, learnt: Sequence[Sampl
         for crop in crops
     ]
     in_hands = [Marked(sample, "train") for sample in learnt if sample.path not in told_by]
-    classes = (*data.classes, ClassInfo(name=EMPTY, category=EMPTY, sku=EMPTY))
+    classes = (*data.classes, ClassInfo(name=EMPTY_CLASS, category=EMPTY_CLASS, sku=EMPTY_CLASS))
     write_table(table, replace(data, classes=classes), [*seen, *in_hands])
 
 
@@ -88,7 +88,7 @@ def _add_empty(table: Path, folder: Path) -> None:
             photo = (folder / f"{number}.jpg").resolve()
             if not photo.exists():
                 draw_photo(DrawnPictures(), None, generator(77, number)).save(photo, quality=92)
-            csv.writer(file).writerow((photo, EMPTY, EMPTY, ""))
+            csv.writer(file).writerow((photo, EMPTY_CLASS, EMPTY_CLASS, ""))
 
 
 def _link(folder: Path, held: list[Marked]) -> None:

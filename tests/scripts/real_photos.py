@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_agent.config.sources import SimulatedSource
-from simulator.dataset import EMPTY, draw_photo
+from kardus.contract.manifest import EMPTY_CLASS
+from simulator.dataset import draw_photo
 from simulator.pictures import DrawnPictures, generator
 from tests.scripts.pipeline import shelf_rows
 from tests.scripts.shelves import play_shelf
@@ -77,7 +78,7 @@ def _with_empty(data: Path, work: Path) -> Path:
     for number in range(EMPTY_PHOTOS):
         photo = work / "empty" / f"{number}.jpg"
         draw_photo(DrawnPictures(), None, generator(77, number)).save(photo, quality=92)
-        rows.append((str(photo.resolve()), EMPTY, "val" if number % 4 == 0 else "train", EMPTY))
+        rows.append((str(photo.resolve()), EMPTY_CLASS, "val" if number % 4 == 0 else "train", EMPTY_CLASS))
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("path", "name", "split", "category"))

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kardus.contract.manifest import EMPTY_CLASS
 from kardus.inference.preprocess import read_photo
 from simulator.catalogue import catalogue
-from simulator.dataset import EMPTY, draw_photo, write_dataset, write_unknown
+from simulator.dataset import draw_photo, write_dataset, write_unknown
 from simulator.pictures import DrawnPictures, generator
 
 PICTURES = DrawnPictures()
@@ -33,7 +34,7 @@ def test_labels_name_every_photo_once_with_class_and_split(photos: Path) -> None
     assert len(rows) == len(on_disk) == 15 * 8
     assert all(row["path"].startswith(f"images/{row['name']}/{row['split']}_") for row in rows)
     counted = Counter((row["name"], row["split"]) for row in rows)
-    names = [drawn.name for drawn in catalogue()] + [EMPTY]
+    names = [drawn.name for drawn in catalogue()] + [EMPTY_CLASS]
     assert counted == {(name, split): n for name in names for split, n in (("train", 6), ("val", 2))}
 
 
@@ -44,11 +45,11 @@ def test_classes_name_category_and_product(photos: Path) -> None:
     assert [(r["name"], r["category"], r["sku"], r["face"]) for r in rows[:-1]] == [
         (drawn.name, drawn.product.category, drawn.product.sku, drawn.face) for drawn in catalogue()
     ]
-    assert (rows[-1]["name"], rows[-1]["category"], rows[-1]["sku"]) == (EMPTY, EMPTY, EMPTY)
+    assert (rows[-1]["name"], rows[-1]["category"], rows[-1]["sku"]) == (EMPTY_CLASS, EMPTY_CLASS, EMPTY_CLASS)
 
 
 def test_photos_are_squares_of_the_size_asked_for(photos: Path) -> None:
-    assert read_photo(photos / "images" / EMPTY / "val_0007.jpg").shape == (96, 96, 3)
+    assert read_photo(photos / "images" / EMPTY_CLASS / "val_0007.jpg").shape == (96, 96, 3)
 
 
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_rest_of_an_interrupted_run_does_not_get_in(tmp_path: Path) -> None:
-    left = tmp_path / "a.part" / "images" / EMPTY
+    left = tmp_path / "a.part" / "images" / EMPTY_CLASS
     left.mkdir(parents=True)
     (left / "train_0099.jpg").write_bytes(b"half")
     write_dataset(tmp_path / "a", seed=1, train=1, val=0, side_px=32)

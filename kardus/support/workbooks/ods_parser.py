@@ -2,7 +2,6 @@
 
 import re
 from functools import lru_cache
-from xml.parsers import expat
 
 from kardus.support.text_cells import is_error
 from kardus.support.workbooks.cells import (
@@ -18,6 +17,7 @@ from kardus.support.workbooks.cells import (
     unformatted_cell,
 )
 from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.xml_parser import XmlParser
 
 _OPEN = "urn:oasis:names:tc:opendocument:xmlns:"
 _OFFICE, _TABLE, _TEXT, _STYLE = (f"{_OPEN}{name}:1.0 " for name in ("office", "table", "text", "style"))
@@ -48,28 +48,16 @@ MOST_ALIKE = 1000
 Attributes = dict[str, str]
 
 
-class Parser:
+class Parser(XmlParser):
     """Takes the XML a chunk at a time, and tells which elements of which sheet begin and end."""
 
     def __init__(self) -> None:
-        self._parser = expat.ParserCreate(namespace_separator=" ")
-        self._parser.buffer_text = True
+        super().__init__(namespace_separator=" ")
         self._parser.StartElementHandler = self._begin
         self._parser.EndElementHandler = self._end
         self._is_spreadsheet, self._depth = False, 0
         self._place = -1
         """Of the sheet that began last, from 0."""
-
-    def feed(self, xml: bytes, *, is_last: bool = False) -> None:
-        """Take the next part of the XML.
-
-        Raises:
-            ValueError: it is no XML.
-        """
-        try:
-            self._parser.Parse(xml, is_last)
-        except expat.ExpatError as error:
-            raise ValueError(str(error)) from error
 
     def _begin(self, name: str, attributes: Attributes) -> None:
         if name == _SPREADSHEET:

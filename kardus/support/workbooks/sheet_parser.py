@@ -12,6 +12,7 @@ from xml.parsers import expat
 
 from kardus.support.workbooks.cells import NOTHING, Cell, hidden_cell
 from kardus.support.workbooks.xml_chunks import PLAIN_TEXT, unescaped, xml_chunks
+from kardus.support.workbooks.xml_parser import XmlParser
 
 Line = tuple[int, dict[int, Cell]]
 """Number of a line, from 1, and those of its cells that aren't blank, by column, from 0."""
@@ -55,10 +56,11 @@ def sheet_lines(part: IO[bytes], shown: StoredCell) -> Iterator[Line]:
     yield from parser.taken()
 
 
-class _SheetParser:
+class _SheetParser(XmlParser):
     """Takes chunks of the XML, and gives the lines that are complete."""
 
     def __init__(self, shown: StoredCell) -> None:
+        super().__init__()
         self._shown = shown
         self._lines: list[Line] = []
         self._number, self._column = 0, -1
@@ -68,16 +70,7 @@ class _SheetParser:
         self._is_hidden = False
         self._hidden_columns: list[range] = []
         self._known = _KnownCells(shown)
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
         self._parser.StartElementHandler = self._begin_sheet
-
-    def feed(self, xml: str | bytes, *, is_last: bool = False) -> None:
-        """Take the next part of the XML."""
-        try:
-            self._parser.Parse(xml, is_last)
-        except expat.ExpatError as error:
-            raise ValueError(str(error)) from error
 
     def take_plainly(self, xml: str) -> bool:
         """Take some rows without the parser, if it is nothing else, and as most are; all of them or none."""
