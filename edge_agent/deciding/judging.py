@@ -22,6 +22,7 @@ from edge_agent.deciding.recognised import Recognised, SeenStock
 from edge_agent.deciding.verdict import (
     AgreedVerdict,
     Judgement,
+    LocationOutcome,
     agreed_verdict,
     combine_facings,
     judge_vote,
@@ -108,18 +109,6 @@ class _Slot:
         """Judge its votes anew."""
         for vote in self.votes:
             vote.judgement = None
-
-
-@dataclass(frozen=True)
-class LocationOutcome:
-    """What is known of a location by its pictures alone: the verdict of its slots, and whether they can be seen."""
-
-    agreed: AgreedVerdict | None
-    """None while they are too few."""
-    is_obstructed: bool
-    """Something stands before it, or it doesn't come to rest."""
-    is_busy: bool
-    """The last picture said nothing of its stock."""
 
 
 class Votes:
@@ -289,10 +278,7 @@ class Votes:
 
 
 class LocationJudge:
-    """Makes a finding, which is told, of a location's outcome: with grace, corrections, and what was recognised before.
-
-    Owned by the agent's thread.
-    """
+    """Makes what is told of a location's outcome, by grace, corrections and the light. Owned by the agent's thread."""
 
     def __init__(
         self,
@@ -330,9 +316,8 @@ class LocationJudge:
         """
         expectation, state = self._expected.get(location), self._states.get(location)
         now_s = self._clock.monotonic_s()
-        outcome = votes.outcome(
-            location, expectation.expected if expectation else None, state.verdict if state else None
-        )
+        wanted = expectation.expected if expectation else None
+        outcome = votes.outcome(location, wanted, state.verdict if state else None)
         agreed, stock = outcome.agreed, _stock(expectation, now_s)
         if outcome.is_obstructed:
             reason = self._why_obstructed(location, now_s)
@@ -343,9 +328,7 @@ class LocationJudge:
         agreed = self._in_another_light(votes, location, stock, agreed)
         correction = votes.correction(location, agreed.vote)
         if correction:
-            agreed = corrected_verdict(
-                correction, expectation.expected if expectation else None, agreed.facing, agreed.vote
-            )
+            agreed = corrected_verdict(correction, wanted, agreed.facing, agreed.vote)
         judgement = self._with_grace(location, expectation, agreed.judgement, now_s)
         has_looked = bool(agreed.vote.skus)  # else there is no model
         likelihood = agreed.vote.likelihood(stock.sku) if stock and stock.sku and has_looked else None

@@ -118,6 +118,18 @@ class AgreedVerdict:
     """Which facing it is about; None where the location has one, or all of them agree."""
 
 
+@dataclass(frozen=True)
+class LocationOutcome:
+    """What is known of a location by its pictures alone: the verdict of its slots, and whether they can be seen."""
+
+    agreed: AgreedVerdict | None
+    """None while they are too few."""
+    is_obstructed: bool
+    """Something stands before it, or it doesn't come to rest."""
+    is_busy: bool
+    """The last picture said nothing of its stock."""
+
+
 def agreed_verdict(
     votes: Sequence[Classification], judgements: Sequence[Judgement], rules: VerdictSection
 ) -> AgreedVerdict | None:
