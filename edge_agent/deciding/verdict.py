@@ -187,9 +187,10 @@ def _judge_must_be_empty(seen: Classification, rules: VerdictSection, enough: fl
 
 def _judge_stock(seen: Classification, expected_sku: str, rules: VerdictSection, enough: float) -> Judgement:
     likelihood = seen.likelihood(expected_sku)
-    if likelihood >= enough:
+    is_like_it = likelihood >= enough
+    if is_like_it and not seen.doubted:
         return Judgement(Verdict.MATCH, expected_sku)
-    if _is_empty(seen, rules):
+    if _is_empty(seen, rules) and not is_like_it:
         return Judgement(Verdict.EMPTY)
     if likelihood > rules.mismatch_likelihood:
         return Judgement(Verdict.UNCERTAIN, reason="it may be the expected product or not")

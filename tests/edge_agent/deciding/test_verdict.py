@@ -103,6 +103,14 @@ def test_where_the_expected_product_is_hardly_like_itself_nothing_is_said() -> N
     assert judge_vote(_doubted("empty"), _expect(None), RULES).verdict is Verdict.UNCERTAIN
 
 
+def test_what_is_hardly_like_an_empty_location_is_no_match_for_a_product_that_is_nearly_as_likely() -> None:
+    rules = VerdictSection(match_likelihood=0.4, mismatch_likelihood=0.05, min_confidence=0.3)
+    for doubt_threshold, verdict in ((1e9, Verdict.UNCERTAIN), (-1e9, Verdict.MATCH)):
+        logits = np.log(np.array([[0.0, 0.0, 0.45, 0.0, 0.55]], dtype=np.float32) + 1e-9)
+        seen = interpret(logits, CLASSES, Calibration(doubt_threshold=doubt_threshold), logits.max(axis=1))[0]
+        assert judge_vote(seen, _expect("B"), rules).verdict is verdict
+
+
 def test_what_is_hardly_like_another_product_is_not_named_as_one() -> None:
     assert judge_vote(_doubted("C"), _expect("B"), RULES) == Judgement(Verdict.UNKNOWN)
     assert judge_vote(_doubted("C"), _expect(None), RULES) == Judgement(Verdict.UNKNOWN)
