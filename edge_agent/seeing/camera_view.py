@@ -292,7 +292,9 @@ class CameraView:
             return view
         cells = self._cells(view)
         if self._colours is None or self._colours.shape != cells.shape:
-            self._colours = self._first_colours(view)  # a camera may change its resolution
+            if self._colours is not None and view.problem:
+                return view  # a picture of another size that isn't even recognised
+            self._colours, self.first_capture = self._first_colours(view), None  # nothing proves them but what comes
         learnt = self._colours.times_learnt
         problem, reason = self._colours.check(cells, at_s, is_recognised=view.problem is None)
         if self._gate and self._colours.times_learnt != learnt:

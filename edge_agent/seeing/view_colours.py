@@ -19,30 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_agent.config.sections import ViewSection
+from edge_agent.seeing import colour_limits as limits
 from edge_agent.seeing.colour_complaints import CAST, FAINT, FINE, NO_COLOUR, Complaint
-from edge_agent.seeing.colour_limits import (
-    AROUND,
-    BAD_IN_A_ROW,
-    BRIGHTNESS,
-    CELL,
-    CLIPPED,
-    COLOURED,
-    COMES_AND_GOES_S,
-    DIM,
-    FADED,
-    FEWEST,
-    FEWEST_COLOURED,
-    GAMMA,
-    GREY,
-    GREY_SHARE,
-    LEARN_AGAIN,
-    PLAIN,
-    SAMPLED,
-    SETTLED_S,
-    STEADY,
-    TINTED,
-    UNEVEN,
-)
 from edge_agent.seeing.colours import medians
 from edge_agent.seeing.same_view import SAME_AT_NIGHT, SAME_VIEW, likeness
 from edge_agent.seeing.veil import MOST_CONTRAST, Veil, veil_over
@@ -73,13 +51,13 @@ class _Light:
     @property
     def levels(self) -> Floats:
         """The factor by which levels have grown, about (3,)."""
-        factor: Floats = np.exp(self.gains / GAMMA)
+        factor: Floats = np.exp(self.gains / limits.GAMMA)
         return factor
 
     @property
     def cast(self) -> float:
         """The largest share by which a channel differs from their mean."""
-        return float(np.abs(np.exp((self.gains - self.gains.mean()) / GAMMA) - 1).max())
+        return float(np.abs(np.exp((self.gains - self.gains.mean()) / limits.GAMMA) - 1).max())
 
 
 @dataclass(frozen=True)
@@ -102,6 +80,11 @@ class _Reference:
     strength: Floats
     """... and the square of that distance (coloured)."""
 
+    @property
+    def tells_fading(self) -> bool:
+        """Whether enough of its coloured cells are clipped nowhere; else there is white print in all of them."""
+        return int(np.count_nonzero(self.whole[self.coloured])) >= limits.FEWEST_COLOURED
+
     @classmethod
     def of(cls, cells: Cells, rack: NDArray[np.intp], rest: NDArray[np.intp]) -> "_Reference":
         """Of a picture's cells, of which `rack` don't change, and `rest` are what the camera shows at all."""
@@ -109,7 +92,7 @@ class _Reference:
         tells, whole = _tells(own), _whole(cells, rack)
         away = own - own.mean(axis=1, keepdims=True, dtype=np.float32)
         strength = np.square(away).sum(axis=1)
-        coloured = np.flatnonzero(tells & (strength >= COLOURED**2))
+        coloured = np.flatnonzero(tells & (strength >= limits.COLOURED**2))
         grey = _lacks_colour(cells, rest)
         return cls(cells, grey, LOG_LIGHT[own], tells, whole, coloured, away[coloured], strength[coloured])
 
@@ -138,15 +121,15 @@ class ViewColours:
         self.shape = (*changing.shape, 4)
         """Of cells that can be checked: a picture of another size has others."""
         free = ~(changing | never)
-        self._rack = np.flatnonzero(free if free.sum() >= FEWEST else ~never)
-        self._rest = np.flatnonzero(~never)[::SAMPLED]
+        self._rack = np.flatnonzero(free if free.sum() >= limits.FEWEST else ~never)
+        self._rest = np.flatnonzero(~never)[:: limits.SAMPLED]
         self._near = _nearest(self._rack, centres, changing.shape)
         self._reference = None if reference is None else self._as_reference(reference)
         self._is_given = self.is_proven = self._reference is not None
         self._is_denied = self._is_grey_now = False
         self.times_learnt = 0
         """How often a picture of the camera's own became the reference."""
-        self._kept: Cells | None = None
+        self._kept: _Reference | None = None
         self._flicker = _Flicker()
         self._light: _Light | None = None
         self._left = 1.0
@@ -161,7 +144,7 @@ class ViewColours:
 
         Somebody may stand before it at first: they are held against one picture after another, until one proves others.
         """
-        self._kept = cells if cells.shape == self.shape and not self._is_given else None
+        self._kept = self._as_reference(cells) if cells.shape == self.shape and not self._is_given else None
 
     @property
     def learnt(self) -> Cells | None:
@@ -175,7 +158,8 @@ class ViewColours:
 
     def prove(self) -> None:
         """What stands there was recognised in the light that was learnt."""
-        self.is_proven, self._kept = True, None
+        if self._reference is not None:
+            self.is_proven, self._kept = True, None
 
     def deny(self) -> None:
         """Hardly anything was recognised, and the picture is grey: that isn't what the camera should show."""
@@ -202,11 +186,11 @@ class ViewColours:
         if self._light is None:
             return None
         gains = self._gains_around(self._light, slots)
-        is_off = np.abs(np.exp(gains / GAMMA) - 1).max(initial=0.0) > STEADY
-        if not (is_off or self._left < FADED or self._veil):
+        is_off = np.abs(np.exp(gains / limits.GAMMA) - 1).max(initial=0.0) > limits.STEADY
+        if not (is_off or self._left < limits.FADED or self._veil):
             return None
         lifted = self._veil.lifted if self._veil else None
-        return ColourCorrection(np.exp(gains), 1 / self._left if self._left < FADED else 1.0, lifted)
+        return ColourCorrection(np.exp(gains), 1 / self._left if self._left < limits.FADED else 1.0, lifted)
 
     def _judge(self, cells: Cells) -> Complaint:
         reference = self._known(cells)
@@ -221,10 +205,11 @@ class ViewColours:
         seen = _colour_left(light, light.tells, cells, reference, self._rack) * (veil.contrast if veil else 1.0)
         if seen < self._rules.colour_left:
             return "no colour", FAINT.format(left=100 * max(0.0, seen))
-        if light.cast > (self._rules.max_cast if self.is_proven else LEARN_AGAIN):
+        if light.cast > (self._rules.max_cast if self.is_proven else limits.LEARN_AGAIN):
             return self._off(light, cells)
         self._light, self._veil = light, veil
-        self._left = _colour_left(light, light.counts, cells, reference, self._rack)
+        counts = light.counts if reference.tells_fading else light.tells
+        self._left = _colour_left(light, counts, cells, reference, self._rack)
         return FINE
 
     def _off(self, light: _Light, cells: Cells) -> Complaint:
@@ -252,27 +237,31 @@ class ViewColours:
             return self._learn(cells)  # it is the first picture, or the camera has colours after all
         return known
 
-    def _of_former_run(self, kept: Cells, cells: Cells) -> _Reference | None:
+    def _of_former_run(self, kept: _Reference, cells: Cells) -> _Reference | None:
         """The colours of then, if this picture shows that view: from now on, or at night for this picture alone."""
-        alike, before = likeness(kept[..., :3], cells[..., :3], self._rack), self._as_reference(kept)
-        if self._is_grey_now and not before.is_grey:
-            return before if alike >= SAME_AT_NIGHT else None  # it tells that it is night, and corrects nothing
-        if alike < SAME_VIEW:
+        alike = likeness(kept.cells[..., :3], cells[..., :3], self._rack)
+        if self._is_grey_now and not kept.is_grey:
+            return kept if alike >= SAME_AT_NIGHT else None  # it tells that it is night, and corrects nothing
+        if alike < SAME_VIEW or self._is_grey_now != kept.is_grey:
             return None
-        self._reference, self.is_proven, self._kept = before, True, None
-        return before
+        self._reference, self.is_proven, self._is_denied, self._kept = kept, True, False, None
+        return kept
 
     def _has_colours(self) -> bool:
         if self._kept is not None:
-            return not _lacks_colour(self._kept, self._rest)
+            return not self._kept.is_grey
         return self._reference is not None and not self._reference.is_grey
 
     def _gains_around(self, light: _Light, slots: Sequence[int]) -> Floats:
         """The gains that are to be corrected in some slots, as logarithms of light: (len(slots), 3)."""
         seen = np.where(light.counts[:, None], light.ratios, light.gains)[self._near[list(slots)]]
-        own = np.clip(np.median(seen, axis=1), light.gains - UNEVEN * GAMMA, light.gains + UNEVEN * GAMMA)
+        own = np.clip(
+            np.median(seen, axis=1),
+            light.gains - limits.UNEVEN * limits.GAMMA,
+            light.gains + limits.UNEVEN * limits.GAMMA,
+        )
         brightness = own.mean(axis=1, keepdims=True)
-        gains: Floats = own - brightness + np.where(brightness < GAMMA * np.log(DIM), brightness, 0.0)
+        gains: Floats = own - brightness + np.where(brightness < limits.GAMMA * np.log(limits.DIM), brightness, 0.0)
         return gains.astype(np.float32)
 
 
@@ -289,14 +278,14 @@ class _Flicker:
         """What is to be said of a picture of which this is found."""
         if complaint[0]:
             self._run += 1
-            if self._run == BAD_IN_A_ROW and at_s - self._good_since < COMES_AND_GOES_S:
+            if self._run == limits.BAD_IN_A_ROW and at_s - self._good_since < limits.COMES_AND_GOES_S:
                 self._waits = True
             self._complaint = complaint
             return complaint
-        if self._run >= BAD_IN_A_ROW:
+        if self._run >= limits.BAD_IN_A_ROW:
             self._good_since = at_s
         self._run = 0
-        if self._waits and at_s - self._good_since < SETTLED_S:
+        if self._waits and at_s - self._good_since < limits.SETTLED_S:
             problem, reason = self._complaint
             return problem, f"{reason} (it comes and goes)"
         self._waits = False
@@ -306,8 +295,9 @@ class _Flicker:
 def cells_of(small: Pixels, shown: NDArray[np.bool_] | None = None) -> Cells:
     """The cells of a reduced picture (height, width, 3), uint8 RGB; 0 where not every pixel is `shown` (None: all)."""
     sampled = np.ascontiguousarray(small[::2, ::2])  # a quarter of the pixels tell as much
-    clipped = (sampled > BRIGHTNESS[1]).any(axis=2).astype(np.uint8) * 255
-    levels, share = (np.asarray(Image.fromarray(part).reduce(CELL // 2)) for part in (sampled, clipped))
+    brightest = np.maximum(np.maximum(sampled[..., 0], sampled[..., 1]), sampled[..., 2])
+    clipped = (brightest > limits.BRIGHTNESS[1]).astype(np.uint8) * 255
+    levels, share = (np.asarray(Image.fromarray(part).reduce(limits.CELL // 2)) for part in (sampled, clipped))
     cells: Cells = np.dstack([levels, share])
     if shown is not None:
         cells[cells_touching(~shown)] = 0
@@ -316,16 +306,16 @@ def cells_of(small: Pixels, shown: NDArray[np.bool_] | None = None) -> Cells:
 
 def cells_touching(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which cells touch any of these pixels of the reduced picture, (height, width)."""
-    touched: NDArray[np.bool_] = np.asarray(Image.fromarray(pixels.astype(np.uint8) * 255).reduce(CELL)) > 0
+    touched: NDArray[np.bool_] = np.asarray(Image.fromarray(pixels.astype(np.uint8) * 255).reduce(limits.CELL)) > 0
     return touched
 
 
 def _nearest(rack: NDArray[np.intp], centres: FloatArray, shape: Sequence[int]) -> NDArray[np.intp]:
-    """The cells nearest to each slot, as indices of the rack's: (n, AROUND or fewer)."""
+    """The cells nearest to each slot, as indices of the rack's: (n, limits.AROUND or fewer)."""
     rows, columns = np.divmod(rack, shape[1])
     places = np.stack([columns + 0.5, rows + 0.5], axis=1)
     away = np.linalg.norm(places[None] - centres[:, None] * [shape[1], shape[0]], axis=2)
-    return np.argsort(away, axis=1, kind="stable")[:, :AROUND]
+    return np.argsort(away, axis=1, kind="stable")[:, : limits.AROUND]
 
 
 def _levels(cells: Cells, which: NDArray[np.intp]) -> Pixels:
@@ -334,11 +324,13 @@ def _levels(cells: Cells, which: NDArray[np.intp]) -> Pixels:
 
 
 def _whole(cells: Cells, which: NDArray[np.intp]) -> NDArray[np.bool_]:
-    return np.asarray(cells[..., 3].ravel()[which] <= CLIPPED)
+    return np.asarray(cells[..., 3].ravel()[which] <= limits.CLIPPED)
 
 
 def _tells(levels: Pixels) -> NDArray[np.bool_]:
-    tells: NDArray[np.bool_] = (levels.min(axis=1) >= BRIGHTNESS[0]) & (levels.max(axis=1) <= BRIGHTNESS[1])
+    tells: NDArray[np.bool_] = (levels.min(axis=1) >= limits.BRIGHTNESS[0]) & (
+        levels.max(axis=1) <= limits.BRIGHTNESS[1]
+    )
     return tells
 
 
@@ -349,17 +341,17 @@ def _lacks_colour(cells: Cells, which: NDArray[np.intp], *, tinted: bool = True)
     if not len(flat):
         return False
     if tinted:
-        flat = flat[flat.max(axis=1) <= TINTED]
+        flat = flat[flat.max(axis=1) <= limits.TINTED]
         if not len(flat):
             return False
         tint = medians(flat[None])[0]
         flat *= tint.mean() / np.maximum(tint, 1.0)
-    return bool((flat.max(axis=1) - flat.min(axis=1) <= GREY).mean() >= GREY_SHARE)
+    return bool((flat.max(axis=1) - flat.min(axis=1) <= limits.GREY).mean() >= limits.GREY_SHARE)
 
 
 def _is_plain(cells: Cells, which: NDArray[np.intp]) -> bool:
     """Whether a picture shows one surface, as a lens that is covered does: infrared light leaves shapes."""
-    return bool(_levels(cells, which).mean(axis=1).std() <= PLAIN)
+    return bool(_levels(cells, which).mean(axis=1).std() <= limits.PLAIN)
 
 
 def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Light | None:
@@ -367,9 +359,9 @@ def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Ligh
     now = _levels(cells, rack)
     tells = reference.tells & _tells(now)
     counts = tells & reference.whole & _whole(cells, rack)
-    if np.count_nonzero(counts) < FEWEST:
+    if np.count_nonzero(counts) < limits.FEWEST:
         counts = tells  # a mesh, or print in every cell: a rough figure is better than none
-    if np.count_nonzero(counts) < FEWEST:
+    if np.count_nonzero(counts) < limits.FEWEST:
         return None
     ratios = LOG_LIGHT[now] - reference.logs
     return _Light(ratios, tells, counts, medians(ratios[counts][None])[0])
@@ -379,7 +371,7 @@ def _veil(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> Veil |
     now, before = _levels(cells, rack), _levels(reference.cells, rack)
     counts = reference.tells & _tells(now)
     seen = now.any(axis=1) & before.any(axis=1)
-    if np.count_nonzero(counts) < FEWEST:
+    if np.count_nonzero(counts) < limits.FEWEST:
         return None
     is_flatter = now[seen].std() <= MOST_CONTRAST * before[seen].std()
     return veil_over(now[counts], before[counts]) if is_flatter else None
@@ -390,7 +382,7 @@ def _colour_left(
 ) -> float:
     """The median share that the rack's coloured cells, `of` these, have of their colour; 1 where there are too few."""
     which = of[reference.coloured]
-    if np.count_nonzero(which) < FEWEST_COLOURED:
+    if np.count_nonzero(which) < limits.FEWEST_COLOURED:
         return 1.0
     now = _levels(cells, rack[reference.coloured[which]]) / light.levels
     now -= now.mean(axis=1, keepdims=True)

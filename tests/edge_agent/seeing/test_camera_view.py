@@ -100,6 +100,8 @@ def test_a_camera_that_changes_its_resolution_is_told_to_go_back_and_sees_the_sa
         "picture again"
     )
     assert _last_seen([double], view).correction is None, "it is reduced to the same"
+    night = np.repeat(rack.frame(5).mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+    assert view.check(frame(night, 9.0, 9)).problem == "no colour", "one picture of another size lets nothing go"
 
 
 def test_a_nudged_camera_that_is_covered_is_no_camera_at_night() -> None:

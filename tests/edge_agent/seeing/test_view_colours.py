@@ -293,6 +293,37 @@ def test_white_print_in_every_cell_leaves_the_light_known() -> None:
     assert _check(seen, grey(labelled))[0] == "no colour"
 
 
+def test_what_fades_is_corrected_though_white_print_is_in_every_coloured_cell() -> None:
+    beams = np.full_like(_small(), (150, 110, 70))
+    beams[::6] = beams[1::6] = 255
+    beams[:, :160] = 110
+    seen = colours(beams)
+    assert _check(seen, _faded(beams, 0.6)) == FINE
+    correction = seen.correction(SLOTS)
+    assert correction is not None
+    assert correction.colour > 1.3
+
+
+def test_what_nobody_has_learnt_is_proved_by_nothing() -> None:
+    seen = colours()
+    seen.remember(cells_of(_small()))
+    assert _check(seen, grey(_small(1)))[0] == "no colour"
+    seen.prove()
+    assert (seen.is_proven, seen.learnt) == (False, None)
+    assert _check(seen, grey(_small(2)))[0] == "no colour"
+
+
+def test_grey_pictures_that_were_denied_are_believed_once_those_of_a_former_run_were_grey_too() -> None:
+    by_nature = grey(_small())
+    seen = colours()
+    seen.remember(cells_of(by_nature))
+    somebody = np.random.default_rng(1).integers(0, 255, (by_nature.shape[0], 1, 1)).repeat(480, 1).repeat(3, 2)
+    _check(seen, somebody.astype(np.uint8))
+    seen.deny()
+    assert _check(seen, grey(_small(1))) == FINE
+    assert seen.is_proven
+
+
 @pytest.mark.parametrize(("contrast", "offset"), [(0.75, 80), (0.7, 90), (0.65, 100)])
 def test_a_veil_that_clips_what_is_bright_is_lifted(contrast: float, offset: float) -> None:
     seen = colours(_small())
