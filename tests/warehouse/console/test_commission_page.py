@@ -121,7 +121,10 @@ def _saved(page: Page, number: int) -> None:
     expect(page.locator("#said")).to_have_text(f"Saved: revision {number} holds.")
 
 
-def test_a_rack_is_laid_out_from_its_labels_and_back(browser: Browser, site: Site) -> None:
+def test_a_rack_is_laid_out_from_its_labels_and_back(
+    browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.console.pages.label_searches.LABELS_S", PATIENCE_S)  # a busy machine reads slowly
     with visiting(browser, site.console, site.port, Role.SUPERVISOR, viewport={"width": 1280, "height": 900}) as page:
         open_laying_out(page)
         page.get_by_role("button", name="Find labels").click()
