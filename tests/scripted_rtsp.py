@@ -77,6 +77,7 @@ class OddRtspCamera:
         self.url = f"{self.base}{SHELF}"
         self.heard: list[str] = []
         """Methods and addresses."""
+        self._connections: list[socket.socket] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -84,13 +85,19 @@ class OddRtspCamera:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Listen no more."""
+        """Hang up, and listen no more."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # closing it alone doesn't wake who waits in `accept`
         self._listener.close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):  # the other side was quicker
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
+                self._connections.append(connection)
                 threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:

@@ -1,6 +1,7 @@
 """How large files and functions may become, and what has to be listed: a stranger finds their way by it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +43,11 @@ def test_every_finding_is_listed_and_every_one_that_is_listed_is_there() -> None
     page = (ROOT / "findings" / "README.md").read_text(encoding="utf-8")
     listed = {row.split("`")[1] for row in page.splitlines() if row.startswith("| `")}
     assert listed == {path.name for path in (ROOT / "findings").glob("*.sh")}
+
+
+def test_no_test_changes_the_clock_of_the_whole_process() -> None:
+    """Threads of an earlier test fail by it, where a library compares two times; `tests.clocks` changes a module's."""
+    clocks = "time|time_ns|monotonic|monotonic_ns|perf_counter"
+    changed = re.compile(rf"""setattr\((?:time, |"[\w.]*\btime\.)["']?(?:{clocks})\b""")
+    files = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    assert [path for path, text in files.items() if changed.search(text)] == []

@@ -18,6 +18,7 @@ from edge_agent.self_report import SelfReport
 from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
 from kardus.mqtt.session import MqttSession
+from tests.clocks import clock_of
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -62,8 +63,8 @@ def test_disk_outbox_and_pictures_are_told_again_after_a_while(tmp_path: Path, m
     rack.captures["cam"] = NOON
     report.tick()
     assert len(wire.said) == 1, "not with every tick"
-    clock = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: clock + self_report.FIRST_STATUS_S)
+    then_s = time.monotonic() + self_report.FIRST_STATUS_S
+    monkeypatch.setattr(self_report, "time", clock_of(monotonic=lambda: then_s))
     report.tick()
     report.tick()
     assert [(one["waiting"], len(one["last_pictures"])) for one in wire.said] == [(0, 0), (1, 1)]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
+from tests.clocks import clock_of
 from tests.in_process import call
 from tests.train.making import labelled
 from train import run_display
@@ -51,7 +52,7 @@ def test_within_an_epoch_it_is_told_how_far_it_is_and_how_long_it_will_take(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 0.0
-    monkeypatch.setattr("train.run_display.time.monotonic", lambda: now_s)
+    monkeypatch.setattr(run_display, "time", clock_of(monotonic=lambda: now_s))
     with Progress(disable=True) as progress:
         display = RunDisplay(progress, tmp_path)
         for number in range(1, 101):

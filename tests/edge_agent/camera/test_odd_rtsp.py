@@ -66,7 +66,7 @@ def _request(camera: OddRtspCamera, password: Path | None = None) -> StreamReque
 def _pictures(habits: Habits, password: Path) -> set[tuple[int, int]]:
     """The sizes of some pictures: until it is kept alive, where it has to be."""
     times = TIMES if habits.session == KEPT_ALIVE.session else 0
-    with OddRtspCamera(habits) as camera, _followed(_request(camera, password if habits.nonces else None)) as live:
+    with _followed(habits, password if habits.nonces else None) as (camera, live):
         taken = [live.take("moving", 20)]
         while _asked_while_it_played(camera) < times:
             taken.append(live.take("moving", 20))
@@ -80,16 +80,19 @@ def _asked_while_it_played(camera: OddRtspCamera) -> int:
 
 
 @contextlib.contextmanager
-def _followed(stream: StreamRequest) -> Iterator[LiveDecoder]:
-    """In this process, to be cheap; nothing is waited for without end."""
-    live = LiveDecoder(stream)
-    threading.Thread(target=_follow, args=(live,), daemon=True).start()
-    limit = threading.Timer(PATIENCE_S / 4, live.end, ["it took too long"])
-    limit.start()
-    try:
-        yield live
-    finally:
-        limit.cancel()
+def _followed(habits: Habits, password: Path | None) -> Iterator[tuple[OddRtspCamera, LiveDecoder]]:
+    """In this process, to be cheap; nothing is waited for without end, and nothing goes on after it."""
+    with OddRtspCamera(habits) as camera:
+        live = LiveDecoder(_request(camera, password))
+        following = threading.Thread(target=_follow, args=(live,), daemon=True)
+        following.start()
+        limit = threading.Timer(PATIENCE_S / 4, live.end, ["it took too long"])
+        limit.start()
+        try:
+            yield camera, live
+        finally:
+            limit.cancel()
+    following.join(PATIENCE_S)
 
 
 def _follow(live: LiveDecoder) -> None:

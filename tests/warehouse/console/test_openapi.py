@@ -91,7 +91,7 @@ def test_no_call_of_ten_thousand_makes_the_server_fail(hall: Hall, portion: int)
 
 
 def test_the_limits_are_not_in_the_crawls_way(hall: Hall) -> None:
-    limited = console_over(hall.console.database, rate=RateLimit(0.1, 1))
+    limited = console_over(hall.console.database, rate=RateLimit(0.001, 1))
     with client_of(limited) as client:
         assert [client.get("/agents").status_code for _ in range(2)] == [200, 429]
         assert Path(PAGE).is_file()

@@ -97,7 +97,7 @@ def test_a_revoked_token_is_refused_within_seconds(hall: Hall, monkeypatch: pyte
 
 
 def test_guessing_is_slowed_down_by_address_and_the_others_by_token(file_database: Database) -> None:
-    console = console_over(file_database, rate=RateLimit(1, 3), wrong=RateLimit(0.1, 2))
+    console = console_over(file_database, rate=RateLimit(0.001, 3), wrong=RateLimit(0.001, 2))
     with client_of(console) as client, client_of(console) as second:
         wrong = {"Authorization": "Bearer kardus_0123456789ab_" + "x" * 43}
         assert [client.get("/agents", headers=wrong).status_code for _ in range(3)] == [401, 401, 429]

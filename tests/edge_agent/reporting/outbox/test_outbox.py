@@ -18,6 +18,7 @@ from edge_agent.reporting.outbox.check import check_outbox
 from edge_agent.reporting.outbox.message import Limits
 from edge_agent.reporting.outbox.outbox import ASKED_AT_MOST, Outbox
 from kardus.support.errors import KardusError
+from tests.clocks import clock_of
 
 WRITER = """
 import sys
@@ -214,7 +215,8 @@ def test_what_was_sent_by_a_clock_that_was_ahead_is_sent_again_when_that_is_set_
     outbox, now = Outbox(tmp_path / "o.sqlite", delivery="confirmed"), time.time()
     outbox.append(_numbered(1, 2), {}, 2)
     with monkeypatch.context() as ahead:
-        ahead.setattr(time, "time", lambda: now + 86_400)
+        for part in ("outbox", "rows"):
+            ahead.setattr(f"edge_agent.reporting.outbox.{part}.time", clock_of(time=lambda: now + 86_400))
         outbox.delivered([stored.id for stored in outbox.pending(10)])
         assert outbox.send_unconfirmed_again(older_than_s=60) == 0
     assert outbox.send_unconfirmed_again(older_than_s=60) == 2

@@ -13,6 +13,7 @@ from edge_agent.reporting.outbox.check import check_outbox
 from edge_agent.reporting.outbox.message import Limits
 from edge_agent.reporting.outbox.outbox import Outbox
 from edge_agent.reporting.outbox.schema import _to_1
+from tests.clocks import clock_of
 from tests.patience import within
 
 PAGE = 4096
@@ -194,7 +195,7 @@ def test_the_new_epoch_comes_after_the_damaged_file_s_though_the_clock_was_set_b
     epoch = before.epoch
     before.close()
     spoil(path)
-    monkeypatch.setattr("kardus.support.identifiers.time.time_ns", lambda: 10**18)  # 2001
+    monkeypatch.setattr("kardus.support.identifiers.time", clock_of(time_ns=lambda: 10**18))  # 2001
     outbox = Outbox(path)
     try:
         assert outbox.epoch > epoch

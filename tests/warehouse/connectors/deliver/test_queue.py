@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from kardus.support.errors import UsageError
 from simulator.demo.broker import free_port
+from tests.clocks import clock_of
 from tests.conftest import BIN
 from tests.in_process import call
 from tests.patience import PATIENCE_S, wait_until
@@ -164,8 +165,7 @@ def test_a_deliverer_with_another_clock_is_taken_over_from_only_when_it_stops_re
     database: Database, monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
     mine, elsewhere, passed_s = queue_of(database), "another-machine, process 1", [0.0]
-    real_s = time.monotonic
-    monkeypatch.setattr("time.monotonic", lambda: real_s() + passed_s[0])
+    monkeypatch.setattr(queue, "time", clock_of(monotonic=lambda: time.monotonic() + passed_s[0]))
     for renewed in range(4):
         held_by(database, elsewhere, ahead_s + queue.TARGET_LEASE_S + renewed * queue.RENEW_S)
         assert mine.hold() == elsewhere

@@ -14,6 +14,7 @@ import pytest
 from kardus.mqtt.settings import BrokerSettings
 from simulator.demo.broker import free_port
 from tests.brokers import Mosquitto
+from tests.clocks import clock_of
 from tests.conftest import BIN, run_command
 from tests.faults.load import wait_until
 from tests.patience import PATIENCE_S, within
@@ -195,7 +196,7 @@ def test_an_answer_that_is_late_is_a_problem_while_it_is_waited_for(
 
 def test_an_answer_is_late_by_what_the_longest_one_took(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 1000.0
-    monkeypatch.setattr("warehouse.connectors.sync.answer_clock.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("warehouse.connectors.sync.answer_clock.time", clock_of(monotonic=lambda: now_s))
     clock = AnswerClock()
     for took_s, late_s in ((0, 60), (240, 60), (10, 720)):
         with suppress(SourceError), clock.running():
