@@ -87,11 +87,12 @@ class Agent:
         self._inputs: InputQueue[Item] = InputQueue()
         self._folder = DataFolder(config)
         data = self._folder.path
-        models = ModelRollout(config.model, data / MODELS_FOLDER, self._inputs.put) if config.model else None
+        self._cameras = Cameras(config, self._inputs.put, colours=KeptColours(data / data_folder.COLOURS_FOLDER))
+        with self._cameras.connecting():
+            models = ModelRollout(config.model, data / MODELS_FOLDER, self._inputs.put) if config.model else None
         self._topics = topics = Topics(config.agent.site, config.agent.name)
         self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
         self._metrics, self._heartbeat = Metrics(), Heartbeat()
-        self._cameras = Cameras(config, self._inputs.put, colours=KeptColours(data / data_folder.COLOURS_FOLDER))
         self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(self._cameras.locations))
         self._outbox = open_outbox(config)
         self._chores, self._codes = Chores(), CodeWatch(config.codes, self._inputs.put)

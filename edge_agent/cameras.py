@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -251,6 +251,17 @@ class Cameras(dict[str, Camera]):
     def silent(self, now_s: float) -> list[str]:
         """Those whose reader hangs, and that nobody has reported as lost yet."""
         return [name for name, camera in self.items() if camera.is_silent(now_s) and camera.status != "lost"]
+
+    @contextlib.contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Let the cameras connect while something else is prepared; if that fails they are let go."""
+        for camera in self.values():
+            camera.reader.connect()
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
 
     def begin(self) -> None:
         """Start the readers."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from edge_agent.camera.decoding import Attention
-from edge_agent.camera.source import Attentive, PictureSource
+from edge_agent.camera.source import Attentive, Connecting, PictureSource
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.inference.part_decoded import GivenPicture
 from kardus.support.backoff import backoff_s
@@ -40,6 +40,11 @@ class CameraReader(Worker):
         self._taken = threading.Event()
         self._failure: type[Exception] | None = None
         """What the source has raised since its last picture."""
+
+    def connect(self) -> None:
+        """Let the source connect already; `start` asks it for pictures."""
+        if isinstance(self._source, Connecting):
+            self._source.connect()
 
     def taken(self, attention: Attention = "moving") -> None:
         """The pipeline has dealt with the last item; what it made of it says how much the source may rest."""

@@ -36,6 +36,14 @@ class Attentive(Protocol):
     """What was made of the last picture. May be set from any thread, also while another waits for a picture."""
 
 
+@runtime_checkable
+class Connecting(Protocol):
+    """A source that takes its time to connect."""
+
+    def connect(self) -> None:
+        """Begin, before a picture is asked for; waits for nothing."""
+
+
 def open_source(section: RealSource) -> PictureSource:  # noqa: PLR0911 - one line a kind of source
     """The camera or file that a section of the configuration names. Opens nothing yet; see `Source.pictures`.
 

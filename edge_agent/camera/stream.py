@@ -143,7 +143,15 @@ class StreamSource:
         self._remedy = remedy
         self._lock = threading.Lock()
         self._decoder: Decoder | None = None
+        self._connecting: Decoder | None = None
+        """Begun before anybody asked for a picture."""
         self._closed = False
+
+    def connect(self) -> None:
+        """Let a live stream's process connect before a picture is asked for. Waits for nothing; no file is begun."""
+        with self._lock:
+            if self.live and not self._closed and self._decoder is None:
+                self._decoder = self._connecting = Decoder(self._stream)
 
     def pictures(self) -> Iterator[GivenPicture | str]:
         """Pictures, or why there is none. A live stream is opened again at the next look; a file ends."""
@@ -158,7 +166,10 @@ class StreamSource:
         """End the process. May be called from any thread, also while another waits for a picture."""
         with self._lock:
             self._closed = True
-            if self._decoder:
+            if self._connecting:
+                self._connecting.kill()
+                self._connecting = self._decoder = None
+            elif self._decoder:
                 self._decoder.interrupt()
 
     def _decoded(self, coded: bytes) -> GivenPicture | str:
@@ -177,7 +188,8 @@ class StreamSource:
         with self._lock:
             if self._closed:
                 return ""
-            decoder = self._decoder = Decoder(self._stream)
+            decoder = self._decoder = self._connecting or Decoder(self._stream)
+            self._connecting = None
         timeout_s = self._stream.timeout_s + GRACE_S
         try:
             while (picture := decoder.picture(timeout_s, lambda: self.attention)) is not None:

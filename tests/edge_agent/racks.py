@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from edge_agent.records import Frame
 from kardus.inference.geometry import FloatArray
+from kardus.inference.planes import CODINGS, PlanarPicture
 from kardus.inference.preprocess import Pixels, decode_half
 from simulator.pictures import DrawnPictures
 from simulator.scene import Rack
@@ -68,6 +70,13 @@ def coded_frame(pixels: Pixels, at_s: float = 0.0, number: int = 1) -> Frame:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
     return Frame("rack", number, datetime.now(UTC), at_s, decode_half(buffer.getvalue(), "a picture"))
+
+
+def planar_frame(pixels: Pixels) -> Frame:
+    """A picture as the reader hands it over of a stream: its planes."""
+    planes = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24").reformat(format="yuv420p")
+    given = PlanarPicture(planes.to_ndarray().tobytes(), (planes.width, planes.height), CODINGS[0])
+    return Frame("rack", 1, datetime.now(UTC), 0.0, given)
 
 
 def blurred(pixels: Pixels, sigma: float) -> Pixels:

@@ -14,9 +14,11 @@ from kardus.contract.messages import Expected
 from kardus.contract.topics import expected_topic
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
+from kardus.support.errors import BundleError
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, grey_frame, skus, still_frames, write_config
 from tests.brokers import Mosquitto
+from tests.cameras import decoders
 from tests.conftest import run_command
 from tests.wms_side import WmsSide
 from warehouse.stock.publishing import publish_stock
@@ -71,6 +73,23 @@ def test_a_source_learns_that_it_may_rest(
     Agent(load_config(write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source))).run()
     assert _Attended.told[0] != "rest"
     assert _Attended.told[-1] == "rest"
+
+
+def test_cameras_connect_while_the_model_is_loaded_and_are_let_go_where_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected: list[int] = []
+
+    def load(*_: object) -> None:
+        connected.extend(decoders())
+        raise BundleError("it is broken")
+
+    monkeypatch.setattr("edge_agent.agent.ModelRollout", load)
+    config = load_config(write_config(tmp_path, 1, DEMO_BUNDLE, KEY, 'type = "rtsp", url = "rtsp://127.0.0.1:9/x"'))
+    with pytest.raises(BundleError, match="it is broken"):
+        Agent(config)
+    assert len(connected) == 1
+    assert not decoders()
 
 
 def test_pictures_in_verdicts_out(

@@ -23,6 +23,7 @@ from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from kardus.inference import classifier
 from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.part_decoded import PartDecoded
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import SYSTEM_CLOCK
 from kardus.support.errors import DataError
@@ -32,7 +33,7 @@ from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Change, ChangeKind
 from tests.agents import skus, write_config
-from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, coded_frame, frame, shelf, still
+from tests.edge_agent.racks import LOCATIONS, RACK, STOCK, coded_frame, frame, planar_frame, shelf, still
 
 FIRST = LOCATIONS[0]
 KEY = DEMO_KEY.read_text().strip()
@@ -126,16 +127,28 @@ def test_at_rest_half_of_a_picture_is_enough_and_a_slot_that_changes_is_cut_out_
         camera.verdicts(still(number))
     at_rest = [coded_frame(still(number)) for number in (3, 4)]
     assert [camera.verdicts_of(given) for given in at_rest] == [{}, {}]
-    assert not any(_is_decoded(given) for given in at_rest)
+    assert not any(_is_whole(given) for given in at_rest)
     gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
     changed = [coded_frame(gone.frame(number)) for number in range(5)]
     told = [camera.verdicts_of(given) for given in changed]
     assert {FIRST: Verdict.EMPTY} in told
-    assert any(_is_decoded(given) for given in changed)
+    assert any(_is_whole(given) for given in changed)
 
 
-def _is_decoded(given: Frame) -> bool:
-    assert isinstance(given.given, HalfDecoded)
+def test_of_a_stream_s_planes_a_whole_picture_is_made_once_and_none_where_a_carton_is_gone(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
+    at_rest = [planar_frame(still(number)) for number in range(5)]
+    changed = [planar_frame(gone.frame(number)) for number in range(5)]
+    told = [camera.verdicts_of(given) for given in at_rest + changed]
+    stood = dict.fromkeys(LOCATIONS, Verdict.MATCH)
+    assert [verdicts for verdicts in told if verdicts] == [stood, {FIRST: Verdict.EMPTY}]
+    made = [_is_whole(given) for given in at_rest + changed]
+    assert made == [True] + 9 * [False], "the first one is what later ones are compared with"
+
+
+def _is_whole(given: Frame) -> bool:
+    assert isinstance(given.given, PartDecoded)
     return given.given._whole is not None
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.camera.source import PictureSource
+from edge_agent.camera.source import Connecting, PictureSource
 from edge_agent.camera.stream import StreamSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
@@ -83,6 +83,64 @@ def test_an_rtsp_stream_gives_pictures(codec: str) -> None:
         assert first.mode == "RGB"
         assert not isinstance(second, str)
         assert first.tobytes() != whole_of(second).tobytes(), "there is noise: each picture is given once"
+
+
+@pytest.mark.parametrize("kind", ["rtsp", "mjpeg"])
+def test_a_camera_connects_before_it_is_asked_for_a_picture_and_is_then_asked_by_the_same_process(kind: str) -> None:
+    with _serving(kind) as url:
+        source = _open(kind, url=url)
+        assert isinstance(source, Connecting)
+        source.connect()
+        source.connect()
+        begun = decoders()
+        assert len(begun) == 1
+        with _pictures(source) as pictures:
+            _first_picture(pictures)
+            next(pictures)
+            assert decoders() == begun
+    wait_until(lambda: not decoders())
+
+
+@contextlib.contextmanager
+def _serving(kind: str) -> Iterator[str]:
+    camera = RtspCamera() if kind == "rtsp" else HttpCamera(mjpeg(itertools.count(60)))
+    with camera:
+        yield camera.url
+
+
+def test_a_camera_that_connects_and_is_never_asked_leaves_no_process() -> None:
+    with RtspCamera() as camera:
+        source = _open("rtsp", url=camera.url)
+        assert isinstance(source, Connecting)
+        source.connect()
+        source.close()
+        assert not decoders()
+        source.connect()
+        assert not decoders(), "it is closed"
+        assert not list(source.pictures())
+
+
+def test_of_a_camera_that_connected_long_ago_the_picture_of_now_is_given() -> None:
+    shown = itertools.count(40)
+    with HttpCamera(mjpeg(shown)) as camera:
+        source = _open("mjpeg", url=camera.url)
+        assert isinstance(source, Connecting)
+        source.connect()
+        wait_until(lambda: next(shown) > 60)
+        with _pictures(source) as pictures:
+            assert np.asarray(_first_picture(pictures)).mean() > 55
+
+
+def test_a_camera_that_could_not_be_reached_while_all_else_started_is_found_afterwards() -> None:
+    with RtspCamera() as camera:
+        camera.kill()
+        source = _open("rtsp", url=camera.url)
+        assert isinstance(source, Connecting)
+        source.connect()
+        with _pictures(source) as pictures:
+            assert isinstance(next(pictures), str)
+            camera.start()
+            assert _first_picture(pictures).size == (320, 240)
 
 
 def test_an_rtsp_camera_that_asks_who_looks_is_told(tmp_path: Path) -> None:
