@@ -261,9 +261,7 @@ class Agent:
 
     def _health_monitor(self) -> HealthMonitor:
         self._metrics.registry.register(
-            StateCollector(
-                self._recorder.states, self._outbox.depth, self._outbox.losses, lambda: self._session.connected
-            )
+            StateCollector(self._recorder.states, self._outbox, lambda: self._session.connected, self._cameras.resting)
         )
         heartbeats = {"agent": self._heartbeat, "delivery": self._delivery.heartbeat}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}

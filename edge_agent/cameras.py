@@ -234,6 +234,11 @@ class Cameras(dict[str, Camera]):
         camera = self.known(name)
         return captured, hidden(picture, camera.section, camera.view.commissioned_size)
 
+    def resting(self) -> dict[str, bool]:
+        """Of each camera with a live stream: whether only what is looked at is decoded. From any thread."""
+        found = {name: camera.reader.rests for name, camera in list(self.items())}
+        return {name: rests for name, rests in found.items() if rests is not None}
+
     def last_captures(self) -> dict[str, datetime]:
         """When the last good picture of each camera was taken that has given one."""
         return {name: one.view.last_capture for name, one in self.items() if one.view.last_frame is not None}

@@ -1,6 +1,7 @@
 """Runs a command of the project in the tests' own process: as a user would, without waiting for torch each time."""
 
 import logging
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ def call(
     capsys.readouterr()
     code, root = 0, logging.getLogger()
     handlers = list(root.handlers)
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["kardus", *map(str, words)])
         for console in (out, err) if columns else ():
@@ -31,6 +33,8 @@ def call(
             code = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
         finally:  # the command's own would write to what pytest has closed by then
             root.handlers[:] = handlers
+            for number, handler in signals.items():
+                signal.signal(number, handler)
     captured = capsys.readouterr()
     return subprocess.CompletedProcess([str(word) for word in words], code, captured.out, captured.err)
 

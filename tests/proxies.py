@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tests.listeners import listener
+
 Change = Callable[[bytes], bytes]
 
 
@@ -56,16 +58,16 @@ class Recording:
 @contextlib.contextmanager
 def recording_link(server_port: int) -> Iterator[Recording]:
     """Listen on a port of 127.0.0.1; everything that a client sends is recorded."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        recording = Recording(int(listener.getsockname()[1]), server_port)
-        threading.Thread(target=_record, args=(listener, recording), daemon=True).start()
+    with listener() as listening:
+        recording = Recording(int(listening.getsockname()[1]), server_port)
+        threading.Thread(target=_record, args=(listening, recording), daemon=True).start()
         yield recording
 
 
-def _record(listener: socket.socket, recording: Recording) -> None:
+def _record(listening: socket.socket, recording: Recording) -> None:
     with contextlib.suppress(OSError):  # the listener was closed: the test is over
         while True:
-            client, _ = listener.accept()
+            client, _ = listening.accept()
             try:
                 server = socket.create_connection(("127.0.0.1", recording.server_port))
             except OSError:  # the server is being restarted
@@ -88,15 +90,15 @@ SPARED = 3000
 
 @contextlib.contextmanager
 def _link(server_port: int, change: Change) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_accept, args=(listener, server_port, change), daemon=True).start()
-        yield int(listener.getsockname()[1])
+    with listener() as listening:
+        threading.Thread(target=_accept, args=(listening, server_port, change), daemon=True).start()
+        yield int(listening.getsockname()[1])
 
 
-def _accept(listener: socket.socket, server_port: int, change: Change) -> None:
+def _accept(listening: socket.socket, server_port: int, change: Change) -> None:
     with contextlib.suppress(OSError):  # the listener was closed: the test is over
         while True:
-            client, _ = listener.accept()
+            client, _ = listening.accept()
             server = socket.create_connection(("127.0.0.1", server_port))
             threading.Thread(target=_pass_on, args=(client, server, bytes), daemon=True).start()
             threading.Thread(target=_pass_on, args=(server, client, change), daemon=True).start()

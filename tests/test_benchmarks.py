@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.benchmarks import at_rest, cycle, fleet, growth, month, outbox, peers, start
+from tests.benchmarks import at_rest, cycle, fleet, fleet_store, growth, month, outbox, peers, start
 from tests.benchmarks.__main__ import BEGIN, END, NAMES, with_figures
 from tests.benchmarks.month_store import Month
 from tests.benchmarks.pairs import in_turn, median, percentile, ratio
@@ -73,6 +73,13 @@ def test_the_exit_code_of_a_months_events_says_a_missed_goal(
 def test_a_month_of_ten_million_events_costs_no_more_than_one_of_a_hundred_thousand() -> None:
     found = month.measure(month.EVENTS, month.BESIDE, month.ROUNDS)
     assert found.missed() == [], {what: cost.times for what, cost in found.costs.items()}
+
+
+@pytest.mark.slow
+def test_of_a_fleet_s_events_all_come_into_postgresql(tmp_path: Path) -> None:
+    found = fleet_store.measure(tmp_path, 6, 0.5, 5.0)
+    assert (found.agents, found.stored) == (6, found.acknowledged)
+    assert found.acknowledged > 0
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=60))

@@ -51,3 +51,10 @@ def test_no_test_changes_the_clock_of_the_whole_process() -> None:
     changed = re.compile(rf"""setattr\((?:time, |"[\w.]*\btime\.)["']?(?:{clocks})\b""")
     files = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
     assert [path for path, text in files.items() if changed.search(text)] == []
+
+
+def test_every_mutant_that_is_called_equivalent_is_one_of_a_line_that_is_there() -> None:
+    rows = (ROOT / "tests/scripts/mutants_equivalent.txt").read_text(encoding="utf-8").splitlines()
+    mutated = [(row.split("\t")[0], row.split("\t")[1].strip()) for row in rows]
+    lines = {path: (ROOT / path).read_text(encoding="utf-8").splitlines() for path, _ in mutated}
+    assert [(path, line) for path, line in mutated if line not in map(str.strip, lines[path])] == []

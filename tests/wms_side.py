@@ -77,3 +77,9 @@ class WmsSide:
             elif not payload:
                 self.cleared.add(topic)
             self._changed.notify_all()
+
+
+def is_told_that_stock_may_come(wms: WmsSide, location: str) -> bool:
+    """Whether a state of the location ever said so: the next one may have come by now."""
+    states = [message["data"] for topic, message in list(wms.messages) if topic.endswith("/state")]
+    return any(one["location"] == location and "stock may be on its way" in one.get("reason", "") for one in states)

@@ -5,13 +5,15 @@ line on the standard input is a `StreamRequest` in JSON, so that passwords stand
 line asks for a picture, and says what was made of the last one (`Attention`). Each answer on the standard output is a
 header (`FRAME_HEADER`) and its content:
 
-    b"F", width, height, 0         a picture, RGB, which lies in the shared memory until the next request
-    b"P", width, height, coding    the same as planes (`kardus.inference.planes`), and which of its `CODINGS` they have
-    b"J", length, 0, 0             as the camera coded it: JPEG, PNG, WebP or BMP
-    b"R", 0, 0, 0                  nothing has moved, and no key frame has come: ask again
-    b"N", length, 0, 0             why there is none this time, in UTF-8; more may come
-    b"E", length, 0, 0             why there is none, in UTF-8; the process ends
-    b".", 0, 0, 0                  nothing more will come; the process ends
+    b"F", width, height, 0, rests         a picture, RGB, which lies in the shared memory until the next request
+    b"P", width, height, coding, rests    the same as planes (`kardus.inference.planes`), and which of its `CODINGS`
+    b"J", length, 0, 0, rests             as the camera coded it: JPEG, PNG, WebP or BMP
+    b"R", 0, 0, 0, rests                  nothing has moved, and no key frame has come: ask again
+    b"N", length, 0, 0, rests             why there is none this time, in UTF-8; more may come
+    b"E", length, 0, 0, rests             why there is none, in UTF-8; the process ends
+    b".", 0, 0, 0, rests                  nothing more will come; the process ends
+
+`rests` is 1 while no frame is decoded but what is given, else 0.
 
 Of a live stream the newest picture is given, and each only once; of a file each in turn.
 """
@@ -22,7 +24,7 @@ import sys
 import threading
 from collections.abc import Callable
 from itertools import islice
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +43,17 @@ RESTS_S = 0.5
 """While nothing moves and no key frame comes, the agent is told so as often: it may know better."""
 Answer: TypeAlias = "NDArray[np.uint8] | DisplayPlanes | bytes | str | None"
 """A picture, (height, width, 3) RGB, its planes, or its code; why there is none; or None: nothing has moved."""
-Giver = Callable[[Attention], Answer]
-"""Raises StopIteration where nothing more will come."""
+
+
+class Giver(NamedTuple):
+    """What gives pictures."""
+
+    give: Callable[[Attention], Answer]
+    """Raises StopIteration where nothing more will come."""
+    rests: Callable[[], bool]
+    """Whether no frame is decoded but what is given."""
+
+
 ATTENTIONS: dict[bytes, Attention] = {b"rest\n": "rest", b"wanted\n": "wanted"}
 
 
@@ -55,18 +66,18 @@ def main() -> None:
     os._exit(0)  # FFmpeg may still hang in the other thread
 
 
-def _serve(requests: IO[bytes], answers: IO[bytes], give: Giver, memory: PictureMemory) -> None:
+def _serve(requests: IO[bytes], answers: IO[bytes], giver: Giver, memory: PictureMemory) -> None:
     while request := requests.readline():
         kind, is_last = b"N", False
         answer: Answer = None
         try:
-            answer = give(ATTENTIONS.get(request, "moving"))
+            answer = giver.give(ATTENTIONS.get(request, "moving"))
             memory.write(*_content(answer))
         except StopIteration:
             kind, is_last = b".", True
         except Exception as error:  # noqa: BLE001 - the outermost guard: whoever waits must be told
             kind, is_last, answer = b"E", True, _reason(error)
-        _answer(answers, kind, answer)
+        _answer(answers, kind, answer, giver.rests())
         if is_last:
             return
 
@@ -80,12 +91,12 @@ def _content(answer: Answer) -> tuple[NDArray[np.uint8], ...]:
     return (answer,) if isinstance(answer, np.ndarray) else answer.planes
 
 
-def _answer(answers: IO[bytes], kind: bytes, answer: Answer) -> None:
+def _answer(answers: IO[bytes], kind: bytes, answer: Answer, rests: int) -> None:
     if isinstance(answer, str):
         text = answer.encode()
-        answers.write(FRAME_HEADER.pack(kind, len(text), 0, 0) + text)
+        answers.write(FRAME_HEADER.pack(kind, len(text), 0, 0, rests) + text)
     else:
-        answers.write(FRAME_HEADER.pack(*_header(kind, answer)))
+        answers.write(FRAME_HEADER.pack(*_header(kind, answer), rests))
     answers.flush()
 
 
@@ -118,7 +129,7 @@ def _from_parts(stream: StreamRequest) -> Giver:
 
     _begin(read, newest.end)
 
-    return lambda _: newest.take()
+    return Giver(lambda _: newest.take(), lambda: True)
 
 
 def _from_camera(stream: StreamRequest) -> Giver:
@@ -134,7 +145,7 @@ def _from_camera(stream: StreamRequest) -> Giver:
         frame = live.take(attention, RESTS_S)
         return frame if frame is None or isinstance(frame, str) else display_frame(frame, stream, reformatter)
 
-    return give
+    return Giver(give, lambda: live.rests)
 
 
 def _from_file(stream: StreamRequest) -> Giver:
@@ -149,7 +160,7 @@ def _from_file(stream: StreamRequest) -> Giver:
         frame = next(coming)
         return frame if isinstance(frame, str) else display_frame(frame, stream, reformatter)
 
-    return give
+    return Giver(give, lambda: False)
 
 
 def _begin(read: Callable[[], None], end: Callable[[str], None]) -> None:

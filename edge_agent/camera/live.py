@@ -46,6 +46,8 @@ class LiveDecoder:
         self._changed = threading.Condition()
         self._rest, self._time = Rest(), StreamTime()
         self._is_resting = stream.decoded == "keyframes"
+        self._is_alone = False
+        """Whether each packet is a picture by itself, and is decoded when one is asked for."""
         self._newest: DecodedFrame | str | None = None
         self._key: tuple[VideoPacket, float] | None = None
         """What can be decoded by itself and was not given yet, and when it came."""
@@ -87,8 +89,9 @@ class LiveDecoder:
             if not packet.size:
                 return  # FFmpeg's mark of the end
             self._packet_s = self._clock()
-            is_alone = self._stream.decoded == "auto" and packet.stream.codec_context.codec.intra_only
-            if is_alone and self._rest.are_keys_whole:
+            is_intra = self._stream.decoded == "auto" and packet.stream.codec_context.codec.intra_only
+            self._is_alone = is_intra and self._rest.are_keys_whole
+            if self._is_alone:
                 self._key = packet, self._clock()
             else:
                 self._take(packet, self._clock())
@@ -102,6 +105,11 @@ class LiveDecoder:
                 self._key = None
             with contextlib.suppress(FFmpegError, ValueError):  # why the stream ends is what is told
                 self._decode_key()
+
+    @property
+    def rests(self) -> bool:
+        """Whether no frame is decoded but what is given."""
+        return self._is_resting or self._is_alone
 
     def end(self, reason: str) -> None:
         """Nothing more will come."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from edge_agent.camera.decoding import Attention
-from edge_agent.camera.source import Attentive, Connecting, PictureSource
+from edge_agent.camera.source import Attentive, Connecting, PictureSource, Resting
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.inference.part_decoded import GivenPicture
 from kardus.support.backoff import backoff_s
@@ -50,6 +50,11 @@ class CameraReader(Worker):
         """The pipeline has dealt with the last item; what it made of it says how much the source may rest."""
         self.attend(attention)
         self._taken.set()
+
+    @property
+    def rests(self) -> bool | None:
+        """Whether of a live stream no frame is decoded but what is given; None: it is no stream. From any thread."""
+        return self._source.rests if self.live and isinstance(self._source, Resting) else None
 
     def use_interval(self, interval_s: float) -> None:
         """Another pace, from the next picture on."""

@@ -37,6 +37,15 @@ class Attentive(Protocol):
 
 
 @runtime_checkable
+class Resting(Protocol):
+    """A source that decodes more than it gives, but while nothing moves."""
+
+    @property
+    def rests(self) -> bool:
+        """Whether no frame is decoded but what is given. May be asked from any thread."""
+
+
+@runtime_checkable
 class Connecting(Protocol):
     """A source that takes its time to connect."""
 

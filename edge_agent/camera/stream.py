@@ -50,6 +50,8 @@ class Decoder:
 
     def __init__(self, stream: StreamRequest) -> None:
         """Start the process."""
+        self.rests = False
+        """Whether no frame is decoded but what is given."""
         self._memory = PictureMemory.create()
         self._process = subprocess.Popen(  # noqa: S603 - our own module, and a number
             [sys.executable, "-m", "edge_agent.camera.decoder", str(self._memory.descriptor)],
@@ -79,7 +81,7 @@ class Decoder:
     def _answer(self, timeout_s: float, attention: Attention) -> "GivenPicture | bytes | str | _Rests | None":
         deadline = time.monotonic() + timeout_s
         self._ask(attention.encode() + b"\n")
-        kind, width, height, coding = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size, deadline))
+        kind, width, height, coding, self.rests = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size, deadline))
         if kind == b"R":
             return RESTS
         if kind == b"F" and 0 < width * height <= MAX_PIXELS:
@@ -161,6 +163,12 @@ class StreamSource:
                 yield self._said(reason)
             if not self.live or self._closed:
                 return
+
+    @property
+    def rests(self) -> bool:
+        """Whether no frame of the stream is decoded but what is given."""
+        decoder = self._decoder
+        return bool(decoder and decoder.rests)
 
     def close(self) -> None:
         """End the process. May be called from any thread, also while another waits for a picture."""

@@ -113,21 +113,32 @@ class HasLosses(Protocol):
         """How often it was damaged."""
 
 
+class HasOutbox(Protocol):
+    """The outbox."""
+
+    @property
+    def losses(self) -> HasLosses:
+        """What it gave up."""
+
+    def depth(self) -> HasDepth:
+        """What waits."""
+
+
 class StateCollector(Collector):
-    """What is asked for only when somebody looks: locations by verdict, the outbox, the connection."""
+    """What is asked for only when somebody looks: locations by verdict, streams, the outbox, the connection."""
 
     def __init__(
         self,
         states: Mapping[str, HasVerdict],
-        depth: Callable[[], HasDepth],
-        losses: HasLosses,
+        outbox: HasOutbox,
         connected: Callable[[], bool],
+        resting: Callable[[], Mapping[str, bool]],
     ) -> None:
-        """Keep whom to ask."""
+        """Keep whom to ask; all may be asked from any thread."""
         self._states = states
-        self._depth = depth
-        self._losses = losses
+        self._outbox = outbox
         self._connected = connected
+        self._resting = resting
 
     def collect(self) -> Iterable[Metric]:
         """The metrics as they are now."""
@@ -136,13 +147,18 @@ class StateCollector(Collector):
         for verdict in Verdict:
             locations.add_metric([verdict], tally.get(verdict, 0))
         yield locations
-        yield from self._outbox()
+        what = "1 while no frame of the camera's stream is decoded but those that are looked at."
+        streams = GaugeMetricFamily("kardus_camera_stream_rests", what, labels=["camera"])
+        for camera, rests in self._resting().items():
+            streams.add_metric([camera], int(rests))
+        yield streams
+        yield from self._messages()
         yield GaugeMetricFamily(
             "kardus_mqtt_connected", "1 while the broker has accepted the connection.", value=int(self._connected())
         )
 
-    def _outbox(self) -> Iterable[Metric]:
-        depth = self._depth()
+    def _messages(self) -> Iterable[Metric]:
+        depth, losses = self._outbox.depth(), self._outbox.losses
         waiting = GaugeMetricFamily("kardus_outbox_messages", "Messages that wait for the broker.", labels=["kind"])
         for kind, number in depth.messages.items():
             waiting.add_metric([kind], number)
@@ -153,10 +169,10 @@ class StateCollector(Collector):
             "kardus_outbox_unconfirmed", "Events that the WMS side hasn't confirmed.", value=depth.unconfirmed
         )
         dropped = CounterMetricFamily("kardus_outbox_dropped", "Messages dropped under pressure.", labels=["kind"])
-        for kind, number in self._losses.dropped.items():
+        for kind, number in losses.dropped.items():
             dropped.add_metric([kind], number)
         yield dropped
         yield CounterMetricFamily(
-            "kardus_outbox_set_aside", "Messages that the broker hung up on.", value=self._losses.hung_up_on
+            "kardus_outbox_set_aside", "Messages that the broker hung up on.", value=losses.hung_up_on
         )
-        yield CounterMetricFamily("kardus_outbox_damaged", "Times that it was damaged.", value=self._losses.damaged)
+        yield CounterMetricFamily("kardus_outbox_damaged", "Times that it was damaged.", value=losses.damaged)

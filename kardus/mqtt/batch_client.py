@@ -41,7 +41,7 @@ class BatchClient(paho.Client):
     def __init__(self, on_messages: Callable[["BatchClient", list[PublishPacket]], None], **options: Any) -> None:
         """`on_messages` is called from the network's thread; `options`: as paho's."""
         super().__init__(manual_ack=True, **options)
-        self._on_messages = on_messages
+        self.on_messages: Callable[[BatchClient, list[PublishPacket]], None] = on_messages
         self._came, self._left = bytearray(), bytearray()
         """What isn't a whole packet yet, and whole packets that paho has to read."""
 
@@ -86,7 +86,7 @@ class BatchClient(paho.Client):
                 done = end
         del self._came[:done]
         if found:
-            self._on_messages(self, found)
+            self.on_messages(self, found)
 
 
 def whole_packets(view: memoryview) -> Iterator[tuple[int, int, int]]:

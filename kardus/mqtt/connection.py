@@ -247,6 +247,15 @@ class Connection:
             with contextlib.suppress(OSError):
                 left.shutdown(socket.SHUT_RDWR)  # a broker that hangs would keep paho's thread until the keepalive
         self._client.loop_stop()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Paho and this hold each other, and so paho's sockets, until Python collects garbage: seldom."""
+        client = self._client
+        client.on_connect = client.on_disconnect = client.on_message = client.on_publish = None
+        client.on_subscribe = client.on_unsubscribe = None
+        if isinstance(client, BatchClient):
+            client.on_messages = nothing
 
     def _await(self, condition: Callable[[], bool], until_s: float) -> None:
         """Wait until it holds, the connection is over, or it is so late (monotonic): paho's own waits see no loss."""

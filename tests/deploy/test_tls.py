@@ -23,6 +23,7 @@ from kardus.mqtt.session import MqttSession
 from tests.agents import SITE
 from tests.brokers import Mosquitto
 from tests.deploy.site import HOST, Site, install
+from tests.listeners import listener
 from tests.patience import PATIENCE_S
 from tests.proxies import recording_link
 from warehouse.authority.certificates import CertificateKeyPair, make_authority, make_certificate, read_pair
@@ -287,14 +288,14 @@ def _old_server(folder: Path) -> Iterator[int]:
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with socket.create_server((HOST, 0)) as listener:
-        threading.Thread(target=_answer, args=(listener, context), daemon=True).start()
-        yield int(listener.getsockname()[1])
+    with listener() as listening:
+        threading.Thread(target=_answer, args=(listening, context), daemon=True).start()
+        yield int(listening.getsockname()[1])
 
 
-def _answer(listener: socket.socket, context: ssl.SSLContext) -> None:
+def _answer(listening: socket.socket, context: ssl.SSLContext) -> None:
     with contextlib.suppress(OSError):  # the listener was closed: the test is over
         while True:
-            client, _ = listener.accept()
+            client, _ = listening.accept()
             with client, contextlib.suppress(OSError), context.wrap_socket(client, server_side=True) as wire:
                 wire.recv(1)

@@ -22,7 +22,7 @@ from tests.brokers import Mosquitto
 from tests.edge_agent.racks import STOCK, still
 from tests.end_to_end.test_commands import Caller
 from tests.patience import PATIENCE_S
-from tests.wms_side import WmsSide
+from tests.wms_side import WmsSide, is_told_that_stock_may_come
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
@@ -91,18 +91,18 @@ def test_locations_come_and_go_over_the_same_connection(mosquitto: Mosquitto, ed
 
 def test_a_location_may_leave_the_configuration_while_its_grace_lasts(mosquitto: Mosquitto, edited: Edited) -> None:
     """Its grace ends a moment later: nobody sees it any more, and the agent goes on."""
-    head = edited.head.replace("[verdict]\n", "[verdict]\ngrace_s = 2\n")
+    head = edited.head.replace("[verdict]\n", "[verdict]\ngrace_s = 10\n")
     with WmsSide(mosquitto.port) as wms, Caller.version_5(mosquitto.port) as caller:
         edited.write(head, LEFT, RIGHT)
         wms.wait_for(lambda: _is_match(wms, LEFT) and _is_match(wms, RIGHT))
         publish_stock(
             BrokerSettings("127.0.0.1", mosquitto.port), SITE, [StockLine(LEFT, skus()["Tea-Peach"])], replace=False
         )
-        wms.wait_for(lambda: "stock may be on its way" in wms.states[LEFT].get("reason", ""))
+        wms.wait_for(lambda: is_told_that_stock_may_come(wms, LEFT))
         edited.write(head, RIGHT)
         wms.wait_for(lambda: TOPICS.state(LEFT) in wms.cleared)
         began = time.monotonic()
-        while time.monotonic() < began + 4:  # the grace, and two ticks
+        while time.monotonic() < began + 12:  # the grace, and two ticks
             assert caller.ask("capture")["ok"]
         assert edited.agent.terminate()[0] == 0
 

@@ -1,10 +1,12 @@
-"""How soon a camera's stream is judged, beside an earlier commit: python -m tests.scripts.stream_start COMMIT [ROUNDS].
+"""How soon a camera's stream is judged, beside an earlier commit.
+
+    python -m tests.scripts.stream_start COMMIT [ROUNDS] [CAMERAS]
 
 A still rack of 16 locations, 1080p at 25 frames/s, H.264 with a key frame a second, served by GStreamer and watched by
 another client all the time: like a camera it is in the middle of its course when somebody connects. In each round
 `kardus-agent run` of either commit starts in turn, until the WMS side has the first event (three looks, 0.1 s apart),
-with each of the networks. Both run with this environment's interpreter and libraries; what isn't committed isn't
-measured.
+with each of the networks. With more than one camera all watch the same stream. Both run with this environment's
+interpreter and libraries; what isn't committed isn't measured.
 """
 
 import os
@@ -30,18 +32,19 @@ import sys, tempfile
 from pathlib import Path
 from tests.benchmarks import start
 from tests.benchmarks.rack import Bench, picture_of
-network, url, bundle = sys.argv[1:]
+network, url, bundle, cameras = sys.argv[1:]
 start.bundle_of = lambda *_: Path(bundle)
 class Streamed(Bench):
     def write_config(self, folder, *args, **kwargs):
         path = super().write_config(folder, *args, **kwargs)
-        file = f'type = "file", path = "{picture_of(folder.resolve(), 0)}"'
-        text = path.read_text()
-        assert file in text
-        path.write_text(text.replace(file, f'type = "rtsp", url = "{url}"'))
+        for number in range(self.cameras):
+            file = f'type = "file", path = "{picture_of(folder.resolve(), number)}"'
+            text = path.read_text()
+            assert file in text
+            path.write_text(text.replace(file, f'type = "rtsp", url = "{url}"'))
         return path
 with tempfile.TemporaryDirectory() as name:
-    with start.running_agent(Path(name).resolve() / "start", network, Streamed(16)) as (_, seconds):
+    with start.running_agent(Path(name).resolve() / "start", network, Streamed(16, int(cameras))) as (_, seconds):
         print(seconds)
 """
 WATCHER = """
@@ -69,7 +72,7 @@ def watched_stream(file: Path) -> Iterator[str]:
             watcher.communicate()
 
 
-def main(commit: str, rounds: int) -> None:
+def main(commit: str, rounds: int, cameras: int) -> None:
     """Print a table."""
     found: dict[str, Pair] = defaultdict(lambda: ([], []))
     bundles = {network: bundle_of(network, print).resolve() for network in NETWORKS}
@@ -86,16 +89,16 @@ def main(commit: str, rounds: int) -> None:
                 for which, where in order:
                     for network, bundle in bundles.items():
                         found[f"{network}: start to first verdict, s"][which].append(
-                            _start_s(where, network, url, bundle)
+                            _start_s(where, network, url, bundle, cameras)
                         )
     print_ratios(commit, found)
 
 
-def _start_s(folder: Path, network: str, url: str, bundle: Path) -> float:
-    command = [sys.executable, "-c", CHILD, network, url, str(bundle)]
+def _start_s(folder: Path, network: str, url: str, bundle: Path, cameras: int) -> float:
+    command = [sys.executable, "-c", CHILD, network, url, str(bundle), str(cameras)]
     environment = os.environ | {"PYTHONPATH": str(folder)}
     return float(subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, check=True).stdout)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10)
+    main(sys.argv[1], *map(int, (sys.argv[2:] + ["10", "1"][len(sys.argv) - 2 :])[:2]))

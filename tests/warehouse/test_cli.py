@@ -36,7 +36,7 @@ def _publish(port: int) -> None:
 
 def test_watch_shows_what_is_retained(mosquitto: Mosquitto, capsys: Capture) -> None:
     _publish(mosquitto.port)
-    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
+    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 4)
     text = call(capsys, main, *words, columns=200).stdout
     assert "A-1" in text
     assert "empty" in text
@@ -68,7 +68,7 @@ def test_brackets_in_names_are_shown_as_they_are(mosquitto: Mosquitto, capsys: C
     with MqttClient(BrokerSettings("127.0.0.1", mosquitto.port)) as connection:
         state = _state(Verdict.MISMATCH, seen).model_copy(update={"location": "A[b]"})
         connection.publish([WRITER.state_message(state)], retain=True)
-    words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 2)
+    words = ("--site", "s", "--host", "127.0.0.1", "--port", mosquitto.port, "--seconds", 4)
     text = call(capsys, main, "watch", *words, columns=200).stdout
     assert "Tea [/x]" in text
     assert "A[b]" in text
@@ -89,7 +89,7 @@ def test_json_is_printed_when_watching_is_ended(mosquitto: Mosquitto, number: si
 
 def test_a_broker_that_goes_while_it_is_watched_is_missed(mosquitto: Mosquitto) -> None:
     _publish(mosquitto.port)
-    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", str(mosquitto.port), "--json", "--seconds", "4")
+    words = ("watch", "--site", "s", "--host", "127.0.0.1", "--port", str(mosquitto.port), "--json", "--seconds", "9")
     command = [str(BIN / "kardus-wms"), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
         mosquitto.wait_for_log("kardus/v1/s/agents/+/status")

@@ -203,7 +203,7 @@ def _answer(stream: StreamRequest) -> tuple[bytes, str]:
     answers, memory = io.BytesIO(), PictureMemory.create()
     decoder._serve(io.BytesIO(b"\n"), answers, decoder._giver(stream), memory)
     memory.close()
-    kind, length, _, _ = FRAME_HEADER.unpack(answers.getvalue()[: FRAME_HEADER.size])
+    kind, length, *_ = FRAME_HEADER.unpack(answers.getvalue()[: FRAME_HEADER.size])
     text = answers.getvalue()[FRAME_HEADER.size :].decode()
     assert len(text.encode()) == length
     return kind, text

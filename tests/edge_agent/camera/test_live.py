@@ -211,7 +211,7 @@ def _played_until(looks: Looks, path: Path, until_s: float) -> Iterator[None]:
 def test_who_wants_more_while_all_rests_is_given_a_picture_of_now(tmp_path: Path) -> None:
     looks = _looks()
     with _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
-        assert looks.every._is_resting
+        assert looks.every.rests
         found = looks.every.take("wanted", 0)
     assert isinstance(found, DecodedFrame)
     assert looks.now_s - float(found.frame.time or 0) < 0.1
@@ -236,7 +236,7 @@ def test_the_last_picture_of_a_stream_that_has_ended_is_given_and_nothing_of_it_
     live = LiveDecoder(StreamRequest(str(path), decoded=decoded, live=True), lambda: 0.0)  # type: ignore[arg-type]
     live._rest.attend("rest", is_resting=False)
     live.follow()
-    assert live._is_resting is (decoded != "all")
+    assert live.rests is (decoded != "all")
     assert live._key is None
     assert live._since_key == []
     last = live.take("wanted", 0)
@@ -330,6 +330,7 @@ def test_of_pictures_that_stand_for_themselves_only_those_asked_for_are_decoded(
     with av.open(str(_write(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"})))) as container:
         for number, packet in enumerate(itertools.islice(container.demux(video=0), 50)):
             live.take_packet(packet)
+            assert live.rests
             assert live._newest is None
             if number % RATE == 0:
                 assert isinstance(live.take("moving", 0), DecodedFrame)
@@ -347,9 +348,11 @@ def test_over_rtsp_a_camera_at_rest_gives_its_key_frames_and_every_frame_when_it
         try:
             while rate(pictures, 2) > 5:
                 assert time.monotonic() - began < PATIENCE_S
+            assert source.rests
             source.attention = "moving"
             began = time.monotonic()
             while rate(pictures, 2) <= 5:  # a busy machine is slow to begin
                 assert time.monotonic() - began < PATIENCE_S
+            assert not source.rests
         finally:
             source.close()

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.camera.source import Connecting, PictureSource
+from edge_agent.camera.source import Connecting, PictureSource, Resting
 from edge_agent.camera.stream import StreamSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
@@ -98,6 +98,8 @@ def test_a_camera_connects_before_it_is_asked_for_a_picture_and_is_then_asked_by
             _first_picture(pictures)
             next(pictures)
             assert decoders() == begun
+            assert isinstance(source, Resting)
+            assert source.rests is (kind == "mjpeg"), "each of its pictures stands for itself"
     wait_until(lambda: not decoders())
 
 

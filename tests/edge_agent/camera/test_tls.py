@@ -24,6 +24,7 @@ from kardus.inference.part_decoded import whole_of
 from kardus.support.errors import ConfigError
 from tests.cameras import RtspCamera, jpeg
 from tests.https_server import HttpsServer, fingerprint, make_certificates, send
+from tests.listeners import listener
 from tests.patience import PATIENCE_S
 
 HOST = "127.0.0.1"
@@ -220,18 +221,18 @@ def _hello() -> bytes:
 @contextlib.contextmanager
 def _old_camera(answer: Callable[[socket.socket], None]) -> Iterator[str]:
     """One that answers the first greeting so, and hangs up."""
-    with socket.create_server((HOST, 0)) as listener:
+    with listener() as listening:
 
         def serve() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    camera, _ = listener.accept()
+                    camera, _ = listening.accept()
                     with camera:
                         camera.recv(65_536)
                         answer(camera)
 
         threading.Thread(target=serve, daemon=True).start()
-        yield f"https://{HOST}:{listener.getsockname()[1]}/x"
+        yield f"https://{HOST}:{listening.getsockname()[1]}/x"
 
 
 @pytest.mark.parametrize("case", OLD_TLS)

@@ -15,6 +15,7 @@ from kardus.contract.commands import ChangeModel
 from kardus.support.errors import BundleError, ConfigError
 from tests.dripping import NEVER_DONE, DrippingServer
 from tests.https_server import HttpsServer, Respond, make_certificates, send
+from tests.patience import PATIENCE_S
 
 BODY = bytes(range(256)) * 40
 
@@ -22,7 +23,7 @@ BODY = bytes(range(256)) * 40
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "BACK_OFF_S", 0.001)
-    monkeypatch.setattr(fetching, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(fetching, "TIMEOUT_S", PATIENCE_S)
 
 
 def _command(url: str, body: bytes = BODY, **changes: object) -> ChangeModel:
@@ -145,6 +146,7 @@ def test_a_server_that_never_shakes_hands_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     monkeypatch.setattr(fetching, "TRIES", 1)
+    monkeypatch.setattr(fetching, "TIMEOUT_S", 1.0)
     with DrippingServer(NEVER_DONE[case][1]) as server, pytest.raises(BundleError, match="can't be fetched"):
         fetch(_command(server.url("https")), tmp_path / "new", None, threading.Event())
 
@@ -155,8 +157,7 @@ def test_a_server_that_drips_is_given_up_when_it_is_too_slow_or_not_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, *, stops: bool
 ) -> None:
     monkeypatch.setattr(fetching, "TRIES", 1)
-    if stops:
-        monkeypatch.setattr(fetching, "TIMEOUT_S", 600.0)
+    monkeypatch.setattr(fetching, "TIMEOUT_S", 600.0 if stops else 1.0)
     stopping, over = threading.Event(), threading.Event()
 
     def respond(asked: BaseHTTPRequestHandler) -> None:

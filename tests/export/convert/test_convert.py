@@ -113,8 +113,8 @@ def test_a_toolkit_that_hangs_is_stopped_in_one_line(
     hangs: str,
     said: str,
 ) -> None:
-    monkeypatch.setattr("export.convert.convert.LOADING_LIMIT_S", 0.5)
-    monkeypatch.setattr("export.convert.convert.RUN_LIMIT_S", 0.5)
+    limit = "LOADING_LIMIT_S" if hangs == "-c" else "RUN_LIMIT_S"
+    monkeypatch.setattr(f"export.convert.convert.{limit}", 0.5)
     program = tmp_path / "hanging"
     program.write_text(HANGING.format(hangs=hangs))
     program.chmod(0o755)

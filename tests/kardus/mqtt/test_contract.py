@@ -1,11 +1,12 @@
 """What the MQTT client promises over each broker and version: Mosquitto (5, 3.1.1), and amqtt, which lacks 5."""
 
+import gc
 import queue
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError
 from simulator.demo.broker import free_port
 from tests.brokers import Amqtt, Mosquitto
-from tests.patience import PATIENCE_S, stretched
+from tests.patience import PATIENCE_S, stretched, wait_until
 
 WAIT_S = PATIENCE_S
 PERSISTENT = Options(persistent=True, expiry_s=60, receive_maximum=500, manual_ack=True)
@@ -73,7 +74,7 @@ def _running(kind: Kind, folder: Path, *, closed: bool = False) -> Running:
             conf.write_text(conf.read_text().replace("allow_anonymous true", "allow_anonymous false"))
     process.start()
     version: Literal["auto", "3.1.1"] = "auto" if kind == "mosquitto 5" else "3.1.1"
-    return Running(kind, process, BrokerSettings("127.0.0.1", process.port, version=version, keepalive_s=4))
+    return Running(kind, process, BrokerSettings("127.0.0.1", process.port, version=version, keepalive_s=20))
 
 
 def _finding_out(running: Running) -> Running:
@@ -174,6 +175,34 @@ def test_a_message_that_is_refused_is_said(broker: Running) -> None:
 
 
 @every_broker
+@pytest.mark.parametrize("by_hand", [False, True], ids=["", "acknowledged by hand"])
+def test_a_connection_that_is_over_leaves_no_socket_to_the_collector_of_garbage(
+    broker: Running, monkeypatch: pytest.MonkeyPatch, *, by_hand: bool
+) -> None:
+    monkeypatch.setattr("kardus.mqtt.session.backoff_s", lambda _: 0.01)
+    gc.collect()
+    gc.disable()
+    try:
+        with _session(broker, Options(manual_ack=by_hand)) as (session, probe):
+            assert probe.connections.get(timeout=WAIT_S)
+            before = _sockets()
+            for _ in range(6):
+                _break(session)
+                assert probe.connections.get(timeout=WAIT_S)
+            wait_until(lambda: _sockets() <= before)
+    finally:
+        gc.enable()
+
+
+def _sockets() -> int:
+    found = 0
+    for opened in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            found += str(opened.readlink()).startswith("socket:")
+    return found
+
+
+@every_broker
 def test_the_will_is_published_when_the_connection_is_lost_and_not_at_a_clean_stop(
     broker: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,8 +212,8 @@ def test_the_will_is_published_when_the_connection_is_lost_and_not_at_a_clean_st
         with _session(broker, Options(will=("will/a", b"gone"), expiry_s=60)) as (session, probe):
             assert probe.connections.get(timeout=WAIT_S)
             session._settings = replace(broker.settings, port=free_port())  # it finds no way back
-            _break(session)
             began_s = time.monotonic()
+            _break(session)
             assert seen.get(timeout=WAIT_S) == ("will/a", b"gone")
             took_s = time.monotonic() - began_s
             if broker.version == "5":

@@ -115,10 +115,11 @@ def test_a_connection_that_lasts_ends_the_conflict(monkeypatch: pytest.MonkeyPat
         taken.set()
         return connack() + disconnect(0x8E)
 
-    monkeypatch.setattr(sessions, "SHORT_S", 0.5)
+    monkeypatch.setattr(sessions, "SHORT_S", 2 * PATIENCE_S)
     with ScriptedBroker(answer) as broker:
         session, _ = _lost(broker)
         assert session.wait_for(lambda: session.connected and session.conflict == TAKEN_OVER, PATIENCE_S)
+        monkeypatch.setattr(sessions, "SHORT_S", 0.5)
         wait_until(lambda: session.connected and not session.conflict)
         assert session.failures == 0
         session.stop()

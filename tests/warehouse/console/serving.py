@@ -59,7 +59,12 @@ def listening(console: Console, page: PageSettings | None = None, port: int = 0)
         bound.bind(("127.0.0.1", port))
         bound.listen()
         config = uvicorn.Config(
-            make_app(console, page), http=TimedConnection, log_config=None, access_log=False, lifespan="off"
+            make_app(console, page),
+            http=TimedConnection,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=round(PATIENCE_S),
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([bound])), daemon=True)

@@ -13,6 +13,7 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.identifiers import uuid7
 from tests.brokers import Mosquitto
+from tests.patience import PATIENCE_S
 from tests.publishers import SITE
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import client_of, console_over
@@ -83,6 +84,7 @@ def test_an_agent_that_refuses_or_is_silent(
     with client_of(console, "act") as client:
         silent = client.post("/alerts/alert-1/acknowledge", json={})
         assert (silent.status_code, silent.json()["answered"]) == (202, False)
+        monkeypatch.setattr("warehouse.console.asking.ANSWER_S", PATIENCE_S)
         with agents(mosquitto, refuse):
             refused = client.post("/alerts/alert-1/acknowledge", json={})
         assert (refused.status_code, "no alert that stands" in refused.json()["detail"]) == (409, True)

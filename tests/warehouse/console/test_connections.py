@@ -27,7 +27,7 @@ from warehouse.console.sessions import begin_session
 from warehouse.console.tokens import make_token
 from warehouse.store.database import Database
 
-REQUEST_S = 0.3
+REQUEST_S = 0.6
 WHOLE = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 LONG = b"a" * 4000
 FORM = b"Content-Type: application/x-www-form-urlencoded"

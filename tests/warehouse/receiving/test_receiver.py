@@ -98,7 +98,7 @@ def test_no_thread_is_left_when_it_has_stopped(mosquitto: Mosquitto, tmp_path: P
         publish(mosquitto, Publisher().events(3))
         wait_for(lambda: receiver.status().events == 3)
         assert set(threading.enumerate()) - before
-    assert set(threading.enumerate()) <= before
+    wait_for(lambda: set(threading.enumerate()) <= before)
     receiver.stop()
 
 
@@ -300,7 +300,7 @@ def test_while_another_program_holds_the_file_nothing_is_claimed_and_then_all_is
         holder.execute("ROLLBACK")
         holder.close()
         wait_for(lambda: receiver.status().events == 10)
-        assert receiver.status().problem == ""
+        wait_for(lambda: receiver.status().problem == "")
 
 
 CRASHING = """

@@ -17,7 +17,7 @@ WRITER = MessageWriter(TOPICS, MODEL, 60)
 NOW = datetime.now(UTC)
 
 
-def _state(verdict: Verdict, seen: Seen | None = None, valid_for_s: float = 3600) -> LocationState:
+def _state(verdict: Verdict, seen: Seen | None = None, valid_for_s: float = 86_400) -> LocationState:
     return LocationState(
         location="A-1",
         verdict=verdict,

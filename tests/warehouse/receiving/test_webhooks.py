@@ -236,7 +236,10 @@ def test_stopping_does_not_wait_for_an_endpoint_and_the_alert_goes_first_at_the_
     again.stop()
 
 
-def test_an_answer_under_way_when_the_receiver_stops_is_still_heard(database: Database, endpoint: Endpoint) -> None:
+def test_an_answer_under_way_when_the_receiver_stops_is_still_heard(
+    database: Database, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "STOP_GRACE_S", PATIENCE_S)
     asked, answer = threading.Event(), threading.Event()
     endpoint.answer = lambda _: 200 if asked.set() or answer.wait() else 0  # type: ignore[func-returns-value]
     work = WebhookDelivery(database, WebhookEndpoint(endpoint.url, KEY))

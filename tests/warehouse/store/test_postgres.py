@@ -83,10 +83,10 @@ def test_nobody_waits_while_the_events_of_a_month_are_counted(cluster: Cluster, 
 
 
 def _slow(*words: object) -> tuple[str, object]:
-    """A statement that looks through events, on a server where that takes longer than 200 ms."""
+    """A statement that looks through events, on a server where that takes longer than a second."""
     statement, given = str(words[2]), words[3]
     for place in ("FROM events", "FROM pictures JOIN events"):
-        statement = statement.replace(place, place.replace("FROM", "FROM (SELECT pg_sleep(0.3)) AS slow CROSS JOIN"))
+        statement = statement.replace(place, place.replace("FROM", "FROM (SELECT pg_sleep(1.2)) AS slow CROSS JOIN"))
     return statement, given
 
 
@@ -95,7 +95,7 @@ def test_a_month_goes_however_long_it_takes_to_look_through_it(
     cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch, keep: Keep
 ) -> None:
     box, now = Publisher(), datetime.now(UTC)
-    monkeypatch.setitem(postgres.SESSION, "statement_timeout", "200ms")
+    monkeypatch.setitem(postgres.SESSION, "statement_timeout", "1s")
     with open_database(cluster.url(name), make=False) as database:
         for days in (100, 0):
             _add_at(database, box, now - timedelta(days=days))
@@ -110,9 +110,9 @@ def test_a_month_goes_however_long_it_takes_to_look_through_it(
 
 
 def test_a_migration_takes_as_long_as_it_does(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(postgres.SESSION, "statement_timeout", "200ms")
+    monkeypatch.setitem(postgres.SESSION, "statement_timeout", "2s")
     monkeypatch.setattr(
-        postgres, "require_columns", lambda connection, _: connection.execute(text("SELECT pg_sleep(0.4)"))
+        postgres, "require_columns", lambda connection, _: connection.execute(text("SELECT pg_sleep(2.5)"))
     )
     assert migrate_database(address_of(cluster.url(cluster.make_database())))
 

@@ -10,7 +10,7 @@ from tests.warehouse.connectors.deliver.making import NAME, REFUSALS, settings_o
 from tests.warehouse.connectors.deliver.rigs import KafkaRig, Rig, rig_of
 from tests.warehouse.receiving.making import write
 from warehouse.connectors import http_client
-from warehouse.connectors.deliver import epcis_capture, kafka, queue, webhook
+from warehouse.connectors.deliver import epcis_capture, queue, webhook
 from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.deliver.upkeep import refused_events, try_again
 from warehouse.connectors.deliver.worker import TargetWorker
@@ -24,7 +24,6 @@ COUNTS = KINDS[1:4]
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "LONGEST_PAUSE_S", 0.0)
-    monkeypatch.setattr(kafka, "TIMEOUT_S", 5.0)
 
 
 @pytest.fixture

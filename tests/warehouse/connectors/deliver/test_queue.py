@@ -303,7 +303,10 @@ def test_the_command_killed_in_the_middle_of_telling_tells_again_and_serves_how_
 
 
 def _page(port: int, name: str) -> str:
-    return httpx2.get(f"http://127.0.0.1:{port}/{name}").text
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/{name}", timeout=PATIENCE_S).text
+    except httpx2.TransportError:
+        return ""  # it isn't there yet
 
 
 def test_the_command_lists_what_is_set_aside_and_sends_it_again(

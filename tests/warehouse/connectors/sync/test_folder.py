@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,9 @@ def _write(folder: Path, text: str) -> Path:
 def test_a_list_that_is_still_being_copied_is_read_when_it_rests(tmp_path: Path) -> None:
     path = _write(tmp_path, "location,sku\nA-1,Tea\nA-2,Tea-Or")
     source = _source(tmp_path, "settle_s = 0.5")
-    goes_on = threading.Timer(0.1, path.write_text, ("location,sku\nA-1,Tea\nA-2,Tea-Original\n",))
-    goes_on.start()
-    with pytest.raises(SourceError, match="is being written: it is read when it rests"):
+    with _written_on(path), pytest.raises(SourceError, match="is being written: it is read when it rests"):
         source.read()
-    goes_on.join()
+    path.write_text("location,sku\nA-1,Tea\nA-2,Tea-Original\n", encoding="utf-8")
     assert lines_of(source)["A-2"].sku == "Tea-Original"
     path.write_text("location,sku\nA-1,Tea\n", encoding="utf-8")
     waiting = _source(tmp_path, "settle_s = 600")
@@ -42,14 +41,33 @@ def test_a_list_that_is_still_being_copied_is_read_when_it_rests(tmp_path: Path)
         assert waiting.read().managed == ("A-1",)
 
 
+@contextlib.contextmanager
+def _written_on(path: Path) -> Iterator[None]:
+    """Somebody writes to it all the time."""
+    over = threading.Event()
+
+    def write_on() -> None:
+        while not over.wait(0.02):
+            with path.open("a", encoding="utf-8") as file:
+                file.write("x")
+
+    writing = threading.Thread(target=write_on)
+    writing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        writing.join()
+
+
 def test_a_folder_whose_server_is_away_is_a_problem_in_time_and_holds_up_no_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on NFS, where every look hangs until the server is back."""
     _write(tmp_path, "location,sku\nA-1,Tea\n")
     back, stopping = threading.Event(), threading.Event()
-    monkeypatch.setattr("warehouse.connectors.sync.folder.LIMIT_S", 0.2)
     source = _source(tmp_path)
+    monkeypatch.setattr(source._question, "_limit_s", 0.2)  # type: ignore[attr-defined]
     glob = Path.glob
     with monkeypatch.context() as away:
         away.setattr(Path, "glob", lambda *words: (back.wait(PATIENCE_S), glob(*words))[1])
@@ -58,6 +76,7 @@ def test_a_folder_whose_server_is_away_is_a_problem_in_time_and_holds_up_no_stop
         with pytest.raises(SourceError, match="the former question still isn't answered"):
             source.read()
         source.wait(stopping, 0.1)
+        monkeypatch.setattr(source._question, "_limit_s", PATIENCE_S)  # type: ignore[attr-defined]
         back.set()
     wait_until(lambda: source.read().managed == ("A-1",))
     source.stop()
@@ -72,9 +91,9 @@ def test_whoever_waits_for_a_list_hears_all_else_while_the_folder_does_not_answe
     monkeypatch.setattr("warehouse.connectors.sync.folder.POLL_S", 0.01)
     source = _source(tmp_path)
     source.read()
-    monkeypatch.setattr("warehouse.connectors.sync.folder.LIMIT_S", 0.3)
     impatient = _source(tmp_path)
     impatient.read()
+    monkeypatch.setattr(impatient._stamp_question, "_limit_s", 0.3)  # type: ignore[attr-defined]
     back, woken, glob = threading.Event(), threading.Event(), Path.glob
     with monkeypatch.context() as away:
         away.setattr(Path, "glob", lambda *words: (back.wait(PATIENCE_S), glob(*words))[1])

@@ -33,7 +33,7 @@ STOCK: Stock = {f"A-{n}": ("Tea", 1) for n in range(8)}
 
 def _config(folder: Path, poll_s: float = 0.2) -> Path:
     path = folder / "sync.toml"
-    url = f"sqlite:///{folder / 'wms.sqlite'}"
+    url = f"sqlite:///{folder / 'wms.sqlite'}?timeout={PATIENCE_S:.0f}"
     path.write_text(f'poll_s = {poll_s}\n[source]\nkind = "sql"\nurl = "{url}"\n{SQL}', encoding="utf-8")
     return path
 
