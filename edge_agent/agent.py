@@ -85,41 +85,40 @@ class Agent:
         """
         self._config, self._path = config, path
         self._inputs: InputQueue[Item] = InputQueue()
-        self._folder = DataFolder(config)
+        self._folder, self._failures = DataFolder(config), list[str]()
         data = self._folder.path
         self._cameras = Cameras(config, self._inputs.put, colours=KeptColours(data / data_folder.COLOURS_FOLDER))
         with self._cameras.connecting():
             models = ModelRollout(config.model, data / MODELS_FOLDER, self._inputs.put) if config.model else None
-        self._topics = topics = Topics(config.agent.site, config.agent.name)
-        self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
-        self._metrics, self._heartbeat = Metrics(), Heartbeat()
-        self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(self._cameras.locations))
-        self._outbox = open_outbox(config)
-        self._chores, self._codes = Chores(), CodeWatch(config.codes, self._inputs.put)
-        self._evidence = Evidence(data / EVIDENCE_FOLDER, config.evidence, self._chores)
-        self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
-        self._pipeline = self._build_pipeline(models)
-        self._harvesting = Harvesting(
-            config,
-            self._expected.managed,
-            self._recorder.states,
-            self._pipeline.location_judge.in_grace,
-            self._chores,
-            on_kept=lambda reason, count: self._metrics.harvested.labels(reason).inc(count),
-        )
-        self._recording = Recording(
-            data / RECORDING_FOLDER, self._recording_scope(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
-        )
-        self._failures: list[str] = []
-        self._session = self._mqtt_session()
-        self._report = SelfReport(self._session, self._writer, self._recorder, self._cameras, self._outbox)
-        self._report.forget_others(config.homeassistant)
-        self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
-        self._dispatcher = self._command_dispatcher()
-        self._delivery = Delivery(self._outbox, self._session, on_refused_ack=self._metrics.acks_refused.inc)
-        self._losses = LossReporter(self._outbox, self._writer.lost)
-        self._storage = Storage(self._outbox, self._report_trouble, self._decide_again)
-        self._monitor = self._health_monitor()
+            self._topics = topics = Topics(config.agent.site, config.agent.name)
+            self._writer = MessageWriter(topics, models.model if models else NO_MODEL_NAME, config.verdict.valid_for_s)
+            self._metrics, self._heartbeat = Metrics(), Heartbeat()
+            self._expected = ExpectedStore(data / EXPECTED_FILE, frozenset(self._cameras.locations))
+            self._outbox = open_outbox(config)
+            self._chores, self._codes = Chores(), CodeWatch(config.codes, self._inputs.put)
+            self._evidence = Evidence(data / EVIDENCE_FOLDER, config.evidence, self._chores)
+            self._recorder = Recorder(self._outbox, self._writer, config.verdict.valid_for_s, self._on_event)
+            self._pipeline = self._build_pipeline(models)
+            self._harvesting = Harvesting(
+                config,
+                self._expected.managed,
+                self._recorder.states,
+                self._pipeline.location_judge.in_grace,
+                self._chores,
+                on_kept=lambda reason, count: self._metrics.harvested.labels(reason).inc(count),
+            )
+            self._recording = Recording(
+                data / RECORDING_FOLDER, self._recording_scope(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
+            )
+            self._session = self._mqtt_session()
+            self._report = SelfReport(self._session, self._writer, self._recorder, self._cameras, self._outbox)
+            self._report.forget_others(config.homeassistant)
+            self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
+            self._dispatcher = self._command_dispatcher()
+            self._delivery = Delivery(self._outbox, self._session, on_refused_ack=self._metrics.acks_refused.inc)
+            self._losses = LossReporter(self._outbox, self._writer.lost)
+            self._storage = Storage(self._outbox, self._report_trouble, self._decide_again)
+            self._monitor = self._health_monitor()
 
     def request_reload(self) -> None:
         """Ask for the configuration to be read again. May be called from a signal handler or any thread."""
@@ -137,7 +136,10 @@ class Agent:
             KardusError: the outbox can't be written, or a source that ends gave no picture at all.
         """
         router = MessageRouter(self._topics, self._inputs.put, self._delivery.confirmed, self._metrics.acks_refused.inc)
-        with contextlib.ExitStack() as stops:  # each is called, the last one first, even if another fails
+        with (
+            self._cameras.connecting(),
+            contextlib.ExitStack() as stops,
+        ):  # all are called, the last first, if one fails
             for close in (self._folder.leave, self._expected.close, self._outbox.close):
                 stops.callback(close)
             acknowledged = self._delivery.acknowledged

@@ -259,10 +259,10 @@ class Cameras(dict[str, Camera]):
 
     @contextlib.contextmanager
     def connecting(self) -> Iterator[None]:
-        """Let the cameras connect while something else is prepared; if that fails they are let go."""
-        for camera in self.values():
-            camera.reader.connect()
+        """Let the cameras connect while all else is prepared; if that fails they are let go."""
         try:
+            for camera in self.values():
+                camera.reader.connect()
             yield
         except BaseException:
             self.stop()
@@ -272,6 +272,7 @@ class Cameras(dict[str, Camera]):
         """Start the readers."""
         for name, camera in self.items():
             self.running.add(name)
+            camera.last_word_s = time.monotonic()
             camera.reader.start()
 
     def stop(self) -> None:

@@ -21,6 +21,7 @@ from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.deinterlacing import Deinterlacer
 from edge_agent.camera.display_frame import DecodedFrame, Orientation
 from edge_agent.camera.errors import StreamEndedError
+from edge_agent.camera.latest_item import FRESH_S
 from edge_agent.camera.refusals import explained
 from edge_agent.camera.rest import SELDOM_S, Rest
 from edge_agent.camera.slices import VideoPacket, joined
@@ -28,10 +29,9 @@ from edge_agent.camera.stream_time import StreamTime
 from edge_agent.camera.tunnel import tunnelled
 from edge_agent.camera.video import checked, decode_packet, in_time, opened, seen_frame
 
-FRESH_S = 1.0
-"""A key frame that waits to be asked for is given up to this age, whether sizes tell what moves after it or not, ..."""
 OLDEST_S = SELDOM_S
-"""... and where they tell, up to this one: had anything moved since, rest would have ended."""
+"""A key frame that waits to be asked for is given up to this age where sizes tell: had anything moved since, rest would
+have ended. Else up to FRESH_S."""
 KEPT_BYTES = 32_000_000
 """With more to catch up with, it is better to decode as it comes."""
 
@@ -142,8 +142,9 @@ class LiveDecoder:
 
     def _waiting(self) -> DecodedFrame | str | None:
         """What is there to be given; it counts as given."""
-        if self._end is not None and self._clock() - self._packet_s > FRESH_S:
-            self._newest = self._key = None  # of a camera that is gone: it shows nothing of now
+        if self._clock() - self._packet_s > FRESH_S:
+            self._newest = None  # of a camera that stalls: it shows nothing of now
+            self._key = None if self._end is not None else self._key
         self._decode_key()
         found, self._newest = self._newest, None
         return found

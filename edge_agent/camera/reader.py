@@ -1,5 +1,6 @@
 """Takes pictures from one source at the configured pace, in a thread of its own."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -42,9 +43,10 @@ class CameraReader(Worker):
         """What the source has raised since its last picture."""
 
     def connect(self) -> None:
-        """Let the source connect already; `start` asks it for pictures."""
+        """Let the source connect already; `start` asks it for pictures, and tells what fails."""
         if isinstance(self._source, Connecting):
-            self._source.connect()
+            with contextlib.suppress(OSError):
+                self._source.connect()
 
     def taken(self, attention: Attention = "moving") -> None:
         """The pipeline has dealt with the last item; what it made of it says how much the source may rest."""
@@ -53,7 +55,7 @@ class CameraReader(Worker):
 
     @property
     def rests(self) -> bool | None:
-        """Whether of a live stream no frame is decoded but what is given; None: it is no stream. From any thread."""
+        """Whether of a live stream no frame is decoded but what is given; None: there is no stream. From any thread."""
         return self._source.rests if self.live and isinstance(self._source, Resting) else None
 
     def use_interval(self, interval_s: float) -> None:

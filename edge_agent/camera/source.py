@@ -41,8 +41,8 @@ class Resting(Protocol):
     """A source that decodes more than it gives, but while nothing moves."""
 
     @property
-    def rests(self) -> bool:
-        """Whether no frame is decoded but what is given. May be asked from any thread."""
+    def rests(self) -> bool | None:
+        """Whether no frame is decoded but what is given; None: none is decoded at all. From any thread."""
 
 
 @runtime_checkable
@@ -50,7 +50,7 @@ class Connecting(Protocol):
     """A source that takes its time to connect."""
 
     def connect(self) -> None:
-        """Begin, before a picture is asked for; waits for nothing."""
+        """Begin, before a picture is asked for; waits for nothing. Raises OSError."""
 
 
 def open_source(section: RealSource) -> PictureSource:  # noqa: PLR0911 - one line a kind of source

@@ -26,6 +26,8 @@ from kardus.support.errors import DataError
 
 FILE_TIMEOUT_S = 60.0
 """A file on a slow disk may take longer than a camera."""
+AT_ONCE_S = 0.1
+"""A failure that comes so soon after the first question lay there already: it is of when the stream was connected."""
 GRACE_S = 2.0
 """FFmpeg's own time-outs come first; only where they fail is the process killed."""
 SENT_ON = "rtsp,rtp,udp,tcp"
@@ -49,18 +51,22 @@ class Decoder:
     """The decoding process, and the pipe to it. Used by one thread; any thread may `kill` it."""
 
     def __init__(self, stream: StreamRequest) -> None:
-        """Start the process."""
+        """Start the process; raises OSError where this machine has no room for one more."""
         self.rests = False
         """Whether no frame is decoded but what is given."""
         self._memory = PictureMemory.create()
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, and a number
-            [sys.executable, "-m", "edge_agent.camera.decoder", str(self._memory.descriptor)],
-            pass_fds=(self._memory.descriptor,),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # FFmpeg's own messages hold addresses with passwords
-            bufsize=0,
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, and a number
+                [sys.executable, "-m", "edge_agent.camera.decoder", str(self._memory.descriptor)],
+                pass_fds=(self._memory.descriptor,),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # FFmpeg's own messages hold addresses with passwords
+                bufsize=0,
+            )
+        except OSError:
+            self._memory.close()
+            raise
         self._requests, self._answers = _pipe(self._process.stdin), _pipe(self._process.stdout)
         self._ask(stream.encode())
 
@@ -150,7 +156,11 @@ class StreamSource:
         self._closed = False
 
     def connect(self) -> None:
-        """Let a live stream's process connect before a picture is asked for. Waits for nothing; no file is begun."""
+        """Let a live stream's process connect before a picture is asked for. Waits for nothing; no file is begun.
+
+        Raises:
+            OSError: it can't be started.
+        """
         with self._lock:
             if self.live and not self._closed and self._decoder is None:
                 self._decoder = self._connecting = Decoder(self._stream)
@@ -165,20 +175,22 @@ class StreamSource:
                 return
 
     @property
-    def rests(self) -> bool:
-        """Whether no frame of the stream is decoded but what is given."""
+    def rests(self) -> bool | None:
+        """Whether no frame of the stream is decoded but what is given, as of the last answer; None: none is decoded."""
         decoder = self._decoder
-        return bool(decoder and decoder.rests)
+        return bool(decoder.rests) if decoder and not self._closed else None
 
     def close(self) -> None:
         """End the process. May be called from any thread, also while another waits for a picture."""
         with self._lock:
             self._closed = True
-            if self._connecting:
-                self._connecting.kill()
-                self._connecting = self._decoder = None
+            never_asked, self._connecting = self._connecting, None
+            if never_asked:
+                self._decoder = None
             elif self._decoder:
                 self._decoder.interrupt()
+        if never_asked:
+            never_asked.kill()
 
     def _decoded(self, coded: bytes) -> GivenPicture | str:
         """A JPEG, decoded to what is needed, or why it can't be."""
@@ -196,15 +208,16 @@ class StreamSource:
         with self._lock:
             if self._closed:
                 return ""
-            decoder = self._decoder = self._connecting or Decoder(self._stream)
-            self._connecting = None
-        timeout_s = self._stream.timeout_s + GRACE_S
+            early, self._connecting = self._connecting, None
+            decoder = self._decoder = early or Decoder(self._stream)
+        timeout_s, asked_s = self._stream.timeout_s + GRACE_S, time.monotonic()
         try:
             while (picture := decoder.picture(timeout_s, lambda: self.attention)) is not None:
+                early = None
                 given = self._decoded(picture) if isinstance(picture, bytes) else picture
                 yield self._said(given) if isinstance(given, str) else given
         except DecoderError as error:
-            return str(error)
+            return "" if early and time.monotonic() - asked_s < AT_ONCE_S else str(error)
         finally:
             with self._lock:
                 self._decoder = None

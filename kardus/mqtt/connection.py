@@ -246,7 +246,8 @@ class Connection:
         if isinstance(left, socket.socket):
             with contextlib.suppress(OSError):
                 left.shutdown(socket.SHUT_RDWR)  # a broker that hangs would keep paho's thread until the keepalive
-        self._client.loop_stop()
+        with contextlib.suppress(AttributeError):  # paho looks twice for its thread, which may end in between
+            self._client.loop_stop()
         self._let_go()
 
     def _let_go(self) -> None:

@@ -75,8 +75,9 @@ def test_a_source_learns_that_it_may_rest(
     assert _Attended.told[-1] == "rest"
 
 
-def test_cameras_connect_while_the_model_is_loaded_and_are_let_go_where_it_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("part", ["ModelRollout", "open_outbox"])
+def test_cameras_connect_while_all_else_is_opened_and_are_let_go_where_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     connected: list[int] = []
 
@@ -84,7 +85,7 @@ def test_cameras_connect_while_the_model_is_loaded_and_are_let_go_where_it_fails
         connected.extend(decoders())
         raise BundleError("it is broken")
 
-    monkeypatch.setattr("edge_agent.agent.ModelRollout", load)
+    monkeypatch.setattr(f"edge_agent.agent.{part}", load)
     config = load_config(write_config(tmp_path, 1, DEMO_BUNDLE, KEY, 'type = "rtsp", url = "rtsp://127.0.0.1:9/x"'))
     with pytest.raises(BundleError, match="it is broken"):
         Agent(config)

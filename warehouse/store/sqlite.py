@@ -5,6 +5,7 @@ corruption with several writing connections (docs/adr). One connection in a proc
 """
 
 import contextlib
+import logging
 import sqlite3
 import threading
 import time
@@ -23,6 +24,10 @@ from warehouse.store.tables import events, moment_text
 
 BUSY_S = 5.0
 """How long another process is waited for, before the work is tried again from the start."""
+OPENING_TRIES = 24
+"""So often it is tried to open a file: another process may be making it, or bringing it up to date for minutes."""
+_BUSY = "database is locked"
+log = logging.getLogger("kardus.database")
 _INCREMENTAL = 2
 """SQLite's number of the mode in which free pages can be given back some at a time."""
 _ADD = f"INSERT INTO events VALUES ({', '.join('?' * len(events.columns))})"  # noqa: S608 - question marks
@@ -63,12 +68,15 @@ class SqliteDatabase(Database):
                 failed.callback(self._driver.close)
                 self.engine = create_engine(address.url, creator=lambda: self._driver, poolclass=StaticPool)
                 event.listen(self.engine, "begin", _begin)
-                self._prepare(make=make, pictures=pictures)
+                self._prepare_in_turn(make=make, pictures=pictures)
             except (sqlite3.Error, StoreError) as error:
-                raise DataError(
-                    f"{self.path}: can't be used as a database ({driver_reason(error)}): "
-                    "check the file, its folder's rights and space"
-                ) from error
+                reason = driver_reason(error)
+                remedy = (
+                    "end the program that holds it"
+                    if _BUSY in reason
+                    else "check the file, its folder's rights and space"
+                )
+                raise DataError(f"{self.path}: can't be used as a database ({reason}): {remedy}") from error
             failed.pop_all()
 
     def lift_limits(self, connection: Connection) -> None:
@@ -156,6 +164,17 @@ class SqliteDatabase(Database):
             connection.begin(),
         ):
             yield connection
+
+    def _prepare_in_turn(self, *, make: bool, pictures: str) -> None:
+        for left in reversed(range(OPENING_TRIES)):
+            try:
+                self._prepare(make=make, pictures=pictures)
+            except (sqlite3.OperationalError, StoreError) as error:
+                if not left or _BUSY not in driver_reason(error):
+                    raise
+                log.warning("%s: another program holds it: waiting", self.path)
+            else:
+                return
 
     def _prepare(self, *, make: bool, pictures: str) -> None:
         if self.pragma("page_count") == 0:  # a file that is made now: of any other it would have to be written

@@ -1,6 +1,7 @@
 """Live streams: a real RTSP server, MJPEG over HTTP; the newest picture, prompt ends, and a decoder that may die."""
 
 import contextlib
+import errno
 import itertools
 import os
 import signal
@@ -11,16 +12,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent.camera import stream
+from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.camera.source import Connecting, PictureSource, Resting
 from edge_agent.camera.stream import StreamSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
+from edge_agent.records import SignalLost
 from kardus.inference.part_decoded import GivenPicture, whole_of
 from kardus.support.errors import ConfigError
 from tests.cameras import (
@@ -100,6 +105,7 @@ def test_a_camera_connects_before_it_is_asked_for_a_picture_and_is_then_asked_by
             assert decoders() == begun
             assert isinstance(source, Resting)
             assert source.rests is (kind == "mjpeg"), "each of its pictures stands for itself"
+        assert source.rests is None
     wait_until(lambda: not decoders())
 
 
@@ -130,7 +136,41 @@ def test_of_a_camera_that_connected_long_ago_the_picture_of_now_is_given() -> No
         source.connect()
         wait_until(lambda: next(shown) > 60)
         with _pictures(source) as pictures:
-            assert np.asarray(_first_picture(pictures)).mean() > 55
+            assert np.asarray(whole_of(_first_picture(pictures))).mean() > 55
+
+
+def test_what_failed_before_a_picture_was_asked_for_is_tried_once_more_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "AT_ONCE_S", PATIENCE_S)
+    well, asked = mjpeg(itertools.count(60)), threading.Event()
+
+    def refuse(handler: Any) -> None:
+        handler.send(b"", status=503)
+        asked.set()
+
+    with HttpCamera(refuse) as camera:
+        source = _open("mjpeg", url=camera.url)
+        assert isinstance(source, Connecting)
+        source.connect()
+        assert asked.wait(PATIENCE_S)
+        camera.answer = well
+        with _pictures(source) as pictures:
+            assert not isinstance(next(pictures), str)
+
+
+def test_where_no_process_can_be_begun_the_agent_goes_on_and_leaves_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "no memory")
+
+    taken: SimpleQueue[ReaderItem] = SimpleQueue()
+    source = _open("rtsp", url="rtsp://127.0.0.1:9/x")
+    monkeypatch.setattr("edge_agent.camera.stream.subprocess.Popen", fail)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    reader = CameraReader("c", source, 1.0, taken.put)
+    reader.connect()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    reader.start()
+    assert isinstance(taken.get(timeout=PATIENCE_S), SignalLost)
+    reader.stop()
 
 
 def test_a_camera_that_could_not_be_reached_while_all_else_started_is_found_afterwards() -> None:

@@ -1,6 +1,7 @@
 """What is decided of pictures and words, under a clock of the test: a frozen camera, and a calendar that jumps."""
 
 import json
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -168,3 +169,12 @@ def test_a_live_camera_whose_reader_hangs_is_silent_after_its_time(live: bool, s
     camera.last_word_s = 100.0
     assert not camera.is_silent(100 + SILENT_S + 0.9)
     assert camera.is_silent(100 + SILENT_S + 1.1) == silent
+
+
+def test_a_camera_that_was_not_asked_yet_is_not_called_silent_however_long_a_model_takes_to_load() -> None:
+    cameras = Cameras(_config(), lambda _: None, lambda _: NoCamera(live=True))
+    camera = cameras["rack"]
+    camera.last_word_s -= 10 * SILENT_S
+    cameras.begin()
+    assert cameras.silent(time.monotonic()) == []
+    cameras.stop()

@@ -197,7 +197,7 @@ def test_what_was_told_of_no_change_is_read_after_an_interruption(
         lost: list[str] = []
         page.route("**/live?**", partial(lose, lost))
         with monkeypatch.context() as patch:
-            patch.setattr("tests.publishers.VALID_S", stretched(20.0))  # until all below has been told of it
+            patch.setattr("tests.publishers.VALID_S", min(60.0, stretched(20.0)))  # until all below has been told of it
             brief = Publisher()
         write(console.database, brief.event(HERE, Verdict.EMPTY), brief.state(HERE, Verdict.EMPTY))
         expect(page.locator(".tile.v-empty h3")).to_have_text([HERE])

@@ -119,7 +119,7 @@ def test_a_copy_and_a_check_take_as_long_as_they_do(
     with open_database(old, make=True) as database:
         write(database, *box.events(3), box.picture("A-00-1", box.ids[0]))
     for name in ("idle_in_transaction_session_timeout", "statement_timeout"):
-        monkeypatch.setitem(postgres.SESSION, name, "2s")
+        monkeypatch.setitem(postgres.SESSION, name, "1s")
     monkeypatch.setattr(copying, "_mended", _slowly(copying._mended))
     monkeypatch.setattr(PictureStore, "add", _slowly(PictureStore.add))
     assert copy_database(address_of(old), address_of(new), str(tmp_path / "copied"))["events"] == 3
@@ -131,14 +131,14 @@ def _slowly(work: Callable[..., Any]) -> Callable[..., Any]:
     """The same, after a while."""
 
     def after_a_while(*words: Any) -> Any:
-        time.sleep(2.5)
+        time.sleep(1.3)
         return work(*words)
 
     return after_a_while
 
 
 def _sleep(connection: Connection) -> None:
-    connection.execute(select(func.pg_sleep(2.5)))
+    connection.execute(select(func.pg_sleep(1.3)))
 
 
 def test_what_does_not_agree_is_found(database: Database) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, update
 
 from kardus.support.errors import DataError
+from tests.patience import PATIENCE_S, wait_until
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import filled
 from warehouse.store.database import Database, StoreError
@@ -92,3 +93,26 @@ def test_what_a_newer_version_stored_is_one_line_for_whoever_reads_it(tmp_path: 
                 connection.execute(update(table).values(payload=payload))
             with pytest.raises(DataError, match=said + ".*Update this one"):
                 reader.events() if table is events else reader.site_state()
+
+
+def test_a_file_that_is_made_or_brought_up_to_date_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.05)
+    monkeypatch.setattr("warehouse.store.sqlite.OPENING_TRIES", 100_000)
+    path = tmp_path / "k.sqlite"
+    with ThreadPoolExecutor(1) as pool, closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        opening = pool.submit(open_database, path, make=True)
+        wait_until(lambda: "k.sqlite: another program holds it: waiting" in caplog.text)
+        holder.execute("ROLLBACK")
+        opening.result(PATIENCE_S).close()
+
+
+def test_a_file_that_is_held_for_good_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.02)
+    path = tmp_path / "k.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DataError, match=r"\(database is locked\): end the program that holds it"):
+            open_database(path, make=True)
