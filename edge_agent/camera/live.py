@@ -126,6 +126,8 @@ class LiveDecoder:
         """
         deadline = self._clock() + wait_s
         with self._changed:
+            if self._clock() - self._packet_s > FRESH_S:
+                self._newest = None  # of a camera that stalls: it shows nothing of now
             self._rest.attend(attention, is_resting=self._is_resting)
             if attention != "rest" and self._is_resting and len(self._since_key) > 1:
                 self._catch_up(self._since_key[-1].stream)  # whoever wants more wants it of now
@@ -142,9 +144,8 @@ class LiveDecoder:
 
     def _waiting(self) -> DecodedFrame | str | None:
         """What is there to be given; it counts as given."""
-        if self._clock() - self._packet_s > FRESH_S:
-            self._newest = None  # of a camera that stalls: it shows nothing of now
-            self._key = None if self._end is not None else self._key
+        if self._end is not None and self._clock() - self._packet_s > FRESH_S:
+            self._newest = self._key = None  # of a camera that is gone: it shows nothing of now
         self._decode_key()
         found, self._newest = self._newest, None
         return found

@@ -33,7 +33,7 @@ from edge_agent.camera.stream import rtsp_source
 from edge_agent.config.sources import RtspSource
 from kardus.inference.part_decoded import GivenPicture
 from tests.cameras import RtspCamera, chart
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 
 ENCODE = Path(__file__).parents[2] / "gst_encode.py"
 WIDTH, HEIGHT, RATE = 320, 192, 25
@@ -235,9 +235,13 @@ def test_of_a_camera_that_stalls_no_old_picture_is_given_as_one_of_now(tmp_path:
         packets = list(container.demux(video=0))
         looks.every.take_packet(packets[0])
         looks.now_s += 5
-        assert looks.every._waiting() is None
-        looks.every.take_packet(packets[1])
-        assert isinstance(looks.every.take("moving", 0), DecodedFrame)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(looks.every.take, "moving", 0)
+            wait_until(lambda: asked.done() or bool(looks.every._changed._waiters))  # type: ignore[attr-defined]
+            looks.every.take_packet(packets[1])
+            found = asked.result(PATIENCE_S)
+    assert isinstance(found, DecodedFrame)
+    assert found.frame.pts == packets[1].pts
 
 
 @pytest.mark.parametrize("decoded", ["auto", "all", "keyframes"])

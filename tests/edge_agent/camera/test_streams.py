@@ -103,10 +103,14 @@ def test_a_camera_connects_before_it_is_asked_for_a_picture_and_is_then_asked_by
             _first_picture(pictures)
             next(pictures)
             assert decoders() == begun
-            assert isinstance(source, Resting)
-            assert source.rests is (kind == "mjpeg"), "each of its pictures stands for itself"
-        assert source.rests is None
+            assert _rests(source) is (kind == "mjpeg"), "each of its pictures stands for itself"
+        assert _rests(source) is None
     wait_until(lambda: not decoders())
+
+
+def _rests(source: PictureSource) -> bool | None:
+    assert isinstance(source, Resting)
+    return source.rests
 
 
 @contextlib.contextmanager
