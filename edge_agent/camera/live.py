@@ -126,10 +126,10 @@ class LiveDecoder:
         """
         deadline = self._clock() + wait_s
         with self._changed:
-            if self._clock() - self._packet_s > FRESH_S:
-                self._newest = None  # of a camera that stalls: it shows nothing of now
             self._rest.attend(attention, is_resting=self._is_resting)
-            if attention != "rest" and self._is_resting and len(self._since_key) > 1:
+            if self._clock() - self._packet_s > FRESH_S:
+                self._newest = self._key = None  # of a camera that stalls: it shows nothing of now
+            elif attention != "rest" and self._is_resting and len(self._since_key) > 1:
                 self._catch_up(self._since_key[-1].stream)  # whoever wants more wants it of now
             while True:
                 found = self._waiting()

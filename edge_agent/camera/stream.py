@@ -26,7 +26,7 @@ from kardus.support.errors import DataError
 
 FILE_TIMEOUT_S = 60.0
 """A file on a slow disk may take longer than a camera."""
-AT_ONCE_S = 0.1
+AT_ONCE_S = 0.5
 """A failure that comes so soon after the first question lay there already: it is of when the stream was connected."""
 GRACE_S = 2.0
 """FFmpeg's own time-outs come first; only where they fail is the process killed."""

@@ -24,8 +24,8 @@ from warehouse.store.tables import events, moment_text
 
 BUSY_S = 5.0
 """How long another process is waited for, before the work is tried again from the start."""
-OPENING_TRIES = 24
-"""So often it is tried to open a file: another process may be making it, or bringing it up to date for minutes."""
+OPENING_S = 120.0
+"""For so long it is tried to open a file: another process may be making it, or bringing it up to date for minutes."""
 _BUSY = "database is locked"
 log = logging.getLogger("kardus.database")
 _INCREMENTAL = 2
@@ -166,15 +166,21 @@ class SqliteDatabase(Database):
             yield connection
 
     def _prepare_in_turn(self, *, make: bool, pictures: str) -> None:
-        for left in reversed(range(OPENING_TRIES)):
+        """Two receivers may start at once: the second finds the work done."""
+        until_s, is_told, work = time.monotonic() + OPENING_S, False, f"{self.path}: what brings it up to date"
+        while True:
+            began_s = time.monotonic()
             try:
-                self._prepare(make=make, pictures=pictures)
+                with interrupted_by_signals(self._driver, work):
+                    return self._prepare(make=make, pictures=pictures)
             except (sqlite3.OperationalError, StoreError) as error:
-                if not left or _BUSY not in driver_reason(error):
+                if _BUSY not in driver_reason(error) or began_s >= until_s:
                     raise
+            if not is_told:
                 log.warning("%s: another program holds it: waiting", self.path)
-            else:
-                return
+                is_told = True
+            with interrupted_by_signals(self._driver, work):
+                time.sleep(max(0.0, began_s + BUSY_S - time.monotonic()))  # SQLite doesn't wait by itself for all
 
     def _prepare(self, *, make: bool, pictures: str) -> None:
         if self.pragma("page_count") == 0:  # a file that is made now: of any other it would have to be written
@@ -185,19 +191,30 @@ class SqliteDatabase(Database):
                 f"{self.path}: can't be given a rollback journal ({mode}): close other programs that use it"
             )
         self._driver.execute("PRAGMA synchronous=EXTRA")  # FULL, and the journal's end is on disk as well
-        if self.pragma("user_version") == 0 and not make:
+        if not make and self._is_empty():
             raise DataError(f"{self.path}: not the database of `kardus-wms receive`: name that file")
         with self.reading() as connection:
             if is_current(connection):
                 return
-        # two receivers may start at once: the second finds the work done
-        with (
-            interrupted_by_signals(self._driver, f"{self.path}: what brings it up to date"),
-            self.writing() as connection,
-        ):
+        with self.writing() as connection:
             if is_newer(connection):
                 raise DataError(f"{self.path}: {NEWER}")
             upgrade(connection, pictures or f"{self.path}.pictures")
+
+    def _is_empty(self) -> bool:
+        """Whether nothing of ours is in it: who makes it holds it meanwhile, but lets others read.
+
+        Raises:
+            StoreError: it is held.
+        """
+        if self.pragma("user_version") == 0:
+            try:
+                with self.writing():
+                    pass
+            except StoreError as error:
+                if _BUSY in driver_reason(error):
+                    raise
+        return self.pragma("user_version") == 0
 
 
 def _begin(connection: Any) -> None:

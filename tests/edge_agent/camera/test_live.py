@@ -244,6 +244,25 @@ def test_of_a_camera_that_stalls_no_old_picture_is_given_as_one_of_now(tmp_path:
     assert found.frame.pts == packets[1].pts
 
 
+@pytest.mark.parametrize("codec", ["x264", "mjpeg"])
+@pytest.mark.parametrize("attention", ["rest", "wanted", "moving"])
+def test_a_stall_while_all_rests_gives_no_old_picture_either(tmp_path: Path, codec: str, attention: Attention) -> None:
+    """Neither one that stands for itself and waits to be asked for, nor one that would have to be caught up with."""
+    looks, stream = _looks(), SPARING["x264"] if codec == "x264" else Coded("mjpeg", {"qscale": "5"})
+    path = _write(tmp_path / "x.mkv", stream)
+    with _played_until(looks, path, CALM_S + 3.7):
+        assert looks.every.rests
+        looks.now_s += 8
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(looks.every.take, attention, 0)
+            wait_until(lambda: asked.done() or bool(looks.every._changed._waiters))  # type: ignore[attr-defined]
+            assert not (asked.done() and asked.result())
+            looks.every.end("it sends nothing")
+            if not asked.done():
+                with pytest.raises(StreamEndedError):
+                    asked.result(PATIENCE_S)
+
+
 @pytest.mark.parametrize("decoded", ["auto", "all", "keyframes"])
 def test_the_last_picture_of_a_stream_that_has_ended_is_given_and_nothing_of_it_decoded_after(
     tmp_path: Path, decoded: str

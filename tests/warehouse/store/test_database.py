@@ -1,6 +1,11 @@
 """The receiver's file: made once by whoever comes first, refused where it is something else."""
 
+import contextlib
+import os
+import signal
 import sqlite3
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +18,7 @@ from tests.patience import PATIENCE_S, wait_until
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import filled
 from warehouse.store.database import Database, StoreError
+from warehouse.store.interruption import TransactionInterruptedError
 from warehouse.store.migrations.sqlite_file import MIGRATIONS
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader
@@ -99,7 +105,7 @@ def test_a_file_that_is_made_or_brought_up_to_date_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.05)
-    monkeypatch.setattr("warehouse.store.sqlite.OPENING_TRIES", 100_000)
+    monkeypatch.setattr("warehouse.store.sqlite.OPENING_S", PATIENCE_S)
     path = tmp_path / "k.sqlite"
     with ThreadPoolExecutor(1) as pool, closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
@@ -107,10 +113,65 @@ def test_a_file_that_is_made_or_brought_up_to_date_is_waited_for(
         wait_until(lambda: "k.sqlite: another program holds it: waiting" in caplog.text)
         holder.execute("ROLLBACK")
         opening.result(PATIENCE_S).close()
+    assert len(caplog.records) == 1
+
+
+def test_a_report_that_starts_while_the_receiver_makes_its_file_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.05)
+    monkeypatch.setattr("warehouse.store.sqlite.OPENING_S", PATIENCE_S)
+    path = tmp_path / "k.sqlite"
+    with ThreadPoolExecutor(1) as pool, closing(sqlite3.connect(path, isolation_level=None)) as maker:
+        maker.execute("PRAGMA auto_vacuum = 2")
+        maker.execute("CREATE TABLE begun (one)")
+        maker.execute("BEGIN IMMEDIATE")
+        opening = pool.submit(open_database, path, make=False)
+        wait_until(lambda: opening.done() or "another program holds it: waiting" in caplog.text)
+        assert not opening.done()
+        maker.execute("DROP TABLE begun")
+        maker.execute("COMMIT")
+        open_database(path, make=True).close()
+        with contextlib.suppress(DataError):  # it may have looked before that
+            opening.result(PATIENCE_S).close()
+
+
+def test_a_file_that_another_program_has_opened_with_a_write_ahead_log_is_waited_for_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.05)
+    monkeypatch.setattr("warehouse.store.sqlite.OPENING_S", 0.5)
+    path = tmp_path / "k.sqlite"
+    open_database(path, make=True).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("SELECT count(*) FROM meta").fetchone()
+        began_s = time.monotonic()
+        with pytest.raises(DataError, match="locked"):
+            open_database(path, make=True)
+        assert time.monotonic() - began_s >= 0.5
+    assert len(caplog.records) == 1
+
+
+def test_a_signal_ends_the_wait_for_a_file_that_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.2)
+    monkeypatch.setattr("warehouse.store.sqlite.OPENING_S", PATIENCE_S)
+    path, noted = tmp_path / "k.sqlite", list[int]()
+    former = signal.signal(signal.SIGTERM, lambda number, _: noted.append(number))
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+            holder.execute("BEGIN EXCLUSIVE")
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            with pytest.raises(TransactionInterruptedError, match="was broken off"):
+                open_database(path, make=True)
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert noted == [signal.SIGTERM]
 
 
 def test_a_file_that_is_held_for_good_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("warehouse.store.sqlite.BUSY_S", 0.02)
+    monkeypatch.setattr("warehouse.store.sqlite.OPENING_S", 0.1)
     path = tmp_path / "k.sqlite"
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
