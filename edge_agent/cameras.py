@@ -260,13 +260,12 @@ class Cameras(dict[str, Camera]):
     @contextlib.contextmanager
     def connecting(self) -> Iterator[None]:
         """Let the cameras connect while all else is prepared; if that fails they are let go."""
-        try:
+        with contextlib.ExitStack() as failed:
+            failed.callback(self.stop)
             for camera in self.values():
                 camera.reader.connect()
             yield
-        except BaseException:
-            self.stop()
-            raise
+            failed.pop_all()
 
     def begin(self) -> None:
         """Start the readers."""
