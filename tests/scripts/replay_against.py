@@ -1,9 +1,10 @@
 """What an earlier commit tells of the same recordings: python -m tests.scripts.replay_against COMMIT [SEEDS].
 
-For each seed a rack of 15 locations with 40 faults, each put right, and every trouble of a camera is played to a
+For each seed a rack of 15 locations with 10 faults, each put right, and every trouble of a camera is played to a
 recording (`kardus-agent simulate`, 1920 x 1080 JPEG), and replayed by either commit with the demo's bundle and the same
 configuration. A change of verdict that both tell of a location, at most 2 pictures apart, is the same; what only one of
-them tells is printed. Both run with this environment's interpreter and libraries; what isn't committed isn't replayed.
+them tells is printed, and whether it is what the script then had there. Both run with this environment's interpreter
+and libraries; what isn't committed isn't replayed.
 """
 
 import json
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from typing import Any
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from tests.benchmarks.against import ROOT, tree
 
-FAULTS, APART_S = 40, 2.0
+FAULTS, APART_S, BEGINS = 10, 2.0, 6
 Change = dict[str, Any]
 
 
@@ -29,11 +31,31 @@ def _agent(folder: Path, *words: object) -> str:
     return subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
 
 
-def write_recording(folder: Path, seed: int) -> tuple[Path, Path]:
-    """A recording, and a configuration that replays it."""
+@dataclass(frozen=True)
+class Scripted:
+    """A recording, a configuration that replays it, and the right verdicts of each picture, by location."""
+
+    recording: Path
+    config: Path
+    truth: list[dict[str, str]]
+
+    def is_right(self, change: Change) -> bool:
+        """Whether the script has this verdict there at that second: a script has a picture a second."""
+        return bool(self.truth[_second(change)].get(change["location"]) == change["verdict"])
+
+
+def _second(change: Change) -> int:
+    at = datetime.fromisoformat(change["at"])
+    return round((at - at.replace(hour=BEGINS, minute=0, second=0, microsecond=0)).total_seconds())
+
+
+def write_recording(folder: Path, seed: int) -> Scripted:
+    """Play a script, and write down how it is replayed."""
     script, recording, config = folder / f"{seed}.json", folder / f"{seed}", folder / f"{seed}.toml"
     _agent(ROOT, "simulate", "script", script, "--seed", seed, "--faults", FAULTS)
     _agent(ROOT, "simulate", "shelf", recording, "--script", script, "--seed", seed)
+    lines = (recording / "truth.jsonl").read_text(encoding="utf-8").splitlines()
+    (recording / "truth.jsonl").unlink()  # its form may be newer than the other commit, which need not score
     key = DEMO_KEY.read_text(encoding="utf-8").strip()
     config.write_text(
         f'[agent]\nsite = "s"\nname = "box"\ndata_dir = "{folder / "data"}"\n'
@@ -41,12 +63,13 @@ def write_recording(folder: Path, seed: int) -> tuple[Path, Path]:
         + (recording / "camera.toml").read_text(encoding="utf-8"),
         encoding="utf-8",
     )
-    return recording, config
+    return Scripted(recording, config, [json.loads(line)["verdicts"] for line in lines])
 
 
-def changes_of(folder: Path, recording: Path, config: Path) -> list[Change]:
+def changes_of(folder: Path, played: Scripted) -> list[Change]:
     """What a commit tells."""
-    told: list[Change] = json.loads(_agent(folder, "replay", recording, "--config", config, "--json"))["changes"]
+    replayed = _agent(folder, "replay", played.recording, "--config", played.config, "--json")
+    told: list[Change] = json.loads(replayed)["changes"]
     return told
 
 
@@ -76,14 +99,16 @@ def main(commit: str, seeds: int) -> None:
         tree("HEAD", "now") as now,
     ):
         for seed in range(1, seeds + 1):
-            recording, config = write_recording(Path(name), seed)
-            earlier, later = (changes_of(folder, recording, config) for folder in (before, now))
+            played = write_recording(Path(name), seed)
+            earlier, later = (changes_of(folder, played) for folder in (before, now))
             gone, new = only_in(earlier, later), only_in(later, earlier)
             total += Counter(before=len(earlier), now=len(later), gone=len(gone), new=len(new))
             total["to the byte"] += earlier == later
             for which, changes in (("before only", gone), ("now only", new)):
                 for change in changes:
-                    print(f"seed {seed}, {which}: {json.dumps(change)}", flush=True)
+                    right = "right" if played.is_right(change) else "wrong"
+                    total[f"{which}, {right}"] += 1
+                    print(f"seed {seed}, {which}, {right}: {json.dumps(change)}", flush=True)
     print(f"{seeds} recordings: {dict(total)}")
 
 
