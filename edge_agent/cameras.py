@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from PIL import Image
 
@@ -26,8 +26,14 @@ from kardus.contract.verdicts import Verdict
 from kardus.support.errors import ConfigError, KardusError, UnknownLocationError
 
 SILENT_S = 18.0
-"""No source may wait for a camera longer than this; one that does is reported, within 20 seconds, by others than it."""
+"""For so long, beside `interval_s`, a source may give neither picture nor error; then its reader counts as hanging."""
 
+STAYING: frozenset[Status] = frozenset(
+    {"dark", "over-exposed", "blurred", "covered", "moved", "no colour", "other rack"}
+)
+"""What can be wrong with a view for hours, as in a warehouse whose lights are off at night."""
+STAYS = timedelta(seconds=60)
+"""A view of which that was said for so long is looked at as one that rests: what ends it is seen all the same."""
 STOP_S = 2.0
 """How long all readers together are waited for; one that still hangs then ends with the process."""
 
@@ -97,9 +103,11 @@ class Camera:
     @property
     def attention(self) -> Attention:
         """What was made of its last picture."""
-        if self.status != "ok" or self.votes.is_any_busy:
+        if self.status in STAYING and self.newest and self.newest.captured - self.since >= STAYS:
+            return "rest"
+        if self.status != "ok" or self.votes.is_any_restless:
             return "moving"
-        return "wanted" if any(self.votes.scheduled_slots) else "rest"
+        return "wanted" if self.votes.is_any_wanted else "rest"
 
     def location_view(self, location: str) -> LocationView | None:
         """A location in the last good picture; None before the first."""

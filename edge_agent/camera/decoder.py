@@ -5,15 +5,15 @@ line on the standard input is a `StreamRequest` in JSON, so that passwords stand
 line asks for a picture, and says what was made of the last one (`Attention`). Each answer on the standard output is a
 header (`FRAME_HEADER`) and its content:
 
-    b"F", width, height, 0, rests         a picture, RGB, which lies in the shared memory until the next request
-    b"P", width, height, coding, rests    the same as planes (`kardus.inference.planes`), and which of its `CODINGS`
-    b"J", length, 0, 0, rests             as the camera coded it: JPEG, PNG, WebP or BMP
-    b"R", 0, 0, 0, rests                  nothing has moved, and no key frame has come: ask again
-    b"N", length, 0, 0, rests             why there is none this time, in UTF-8; more may come
-    b"E", length, 0, 0, rests             why there is none, in UTF-8; the process ends
-    b".", 0, 0, 0, rests                  nothing more will come; the process ends
+    b"F", width, height, 0, rests, age       a picture, RGB, which lies in the shared memory until the next request
+    b"P", width, height, coding, rests, age  the same as planes (`kardus.inference.planes`), and which of its `CODINGS`
+    b"J", length, 0, 0, rests, age           as the camera coded it: JPEG, PNG, WebP or BMP
+    b"R", 0, 0, 0, rests, age                nothing has moved, and no key frame has come: ask again
+    b"N", length, 0, 0, rests, age           why there is none this time, in UTF-8; more may come
+    b"E", length, 0, 0, rests, age           why there is none, in UTF-8; the process ends
+    b".", 0, 0, 0, rests, age                nothing more will come; the process ends
 
-`rests` is 1 while no frame is decoded but what is given, else 0.
+`rests` is 1 while no frame is decoded but what is given, else 0. `age` is for how many seconds a picture has waited.
 
 Of a live stream the newest picture is given, and each only once; of a file each in turn.
 """
@@ -52,6 +52,8 @@ class Giver(NamedTuple):
     """Raises StopIteration where nothing more will come."""
     rests: Callable[[], bool]
     """Whether no frame is decoded but what is given."""
+    age_s: Callable[[], float] = lambda: 0.0
+    """How long what was last given had waited."""
 
 
 ATTENTIONS: dict[bytes, Attention] = {b"rest\n": "rest", b"wanted\n": "wanted"}
@@ -77,7 +79,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes], giver: Giver, memory: Pictur
             kind, is_last = b".", True
         except Exception as error:  # noqa: BLE001 - the outermost guard: whoever waits must be told
             kind, is_last, answer = b"E", True, _reason(error)
-        _answer(answers, kind, answer, giver.rests())
+        _answer(answers, kind, answer, giver)
         if is_last:
             return
 
@@ -91,12 +93,13 @@ def _content(answer: Answer) -> tuple[NDArray[np.uint8], ...]:
     return (answer,) if isinstance(answer, np.ndarray) else answer.planes
 
 
-def _answer(answers: IO[bytes], kind: bytes, answer: Answer, rests: int) -> None:
+def _answer(answers: IO[bytes], kind: bytes, answer: Answer, giver: Giver) -> None:
+    state = giver.rests(), giver.age_s()
     if isinstance(answer, str):
         text = answer.encode()
-        answers.write(FRAME_HEADER.pack(kind, len(text), 0, 0, rests) + text)
+        answers.write(FRAME_HEADER.pack(kind, len(text), 0, 0, *state) + text)
     else:
-        answers.write(FRAME_HEADER.pack(*_header(kind, answer), rests))
+        answers.write(FRAME_HEADER.pack(*_header(kind, answer), *state))
     answers.flush()
 
 
@@ -145,7 +148,7 @@ def _from_camera(stream: StreamRequest) -> Giver:
         frame = live.take(attention, RESTS_S)
         return frame if frame is None or isinstance(frame, str) else display_frame(frame, stream, reformatter)
 
-    return Giver(give, lambda: live.rests)
+    return Giver(give, lambda: live.rests, lambda: live.age_s)
 
 
 def _from_file(stream: StreamRequest) -> Giver:

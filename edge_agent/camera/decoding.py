@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from edge_agent.camera.tls import TlsPolicy
 
-FRAME_HEADER = struct.Struct("<cIIBB")
+FRAME_HEADER = struct.Struct("<cIIBBf")
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,10 @@ OLDEST_S = SELDOM_S
 have ended. Else up to FRESH_S."""
 KEPT_BYTES = 32_000_000
 """With more to catch up with, it is better to decode as it comes."""
+CATCH_UP_S = 2.0
+"""Nor may it take longer, by what a frame took of late: nothing is read meanwhile, and no picture is of now."""
+OF_LATE = 0.02
+"""The share of the newest in that mean."""
 
 
 class LiveDecoder:
@@ -52,7 +56,12 @@ class LiveDecoder:
         self._key: tuple[VideoPacket, float] | None = None
         """What can be decoded by itself and was not given yet, and when it came."""
         self._since_key: list[VideoPacket] = []
-        self._kept_bytes = 0
+        self._kept_bytes = self._most_kept = 0
+        """How large those are, and how many there were up to the key frame before, or are by now."""
+        self._frame_s = 0.0
+        """How long it takes to decode one, of late."""
+        self.age_s = 0.0
+        """How long ago that had come what was last given, where it was a key frame that waited."""
         self._end: str | None = None
         self._packet_s = float("-inf")
         """When the last packet came."""
@@ -146,6 +155,7 @@ class LiveDecoder:
         """What is there to be given; it counts as given."""
         if self._end is not None and self._clock() - self._packet_s > FRESH_S:
             self._newest = self._key = None  # of a camera that is gone: it shows nothing of now
+        self.age_s = 0.0
         self._decode_key()
         found, self._newest = self._newest, None
         return found
@@ -154,7 +164,8 @@ class LiveDecoder:
         """What can be decoded by itself, where nothing newer waits and it isn't too old."""
         if self._newest is None and self._key is not None:
             (packet, came_s), self._key = self._key, None
-            if not self._is_resting or self._clock() - came_s <= self._oldest_s:
+            self.age_s = self._clock() - came_s
+            if not self._is_resting or self.age_s <= self._oldest_s:
                 self._decode_alone(packet)
 
     @property
@@ -163,11 +174,11 @@ class LiveDecoder:
         return OLDEST_S if self._stream.decoded == "auto" and self._rest.sizes_tell else FRESH_S
 
     def _take(self, packet: VideoPacket, came_s: float) -> None:
-        at_s = self._time.of(packet, came_s)
-        self._rest.take(packet.size, at_s, is_key=packet.is_keyframe)
         if self._stream.decoded == "all":
             self._decode(packet)
         elif self._stream.decoded == "auto":
+            at_s = self._time.of(packet, came_s)
+            self._rest.take(packet.size, at_s, is_key=packet.is_keyframe)
             self._keep(packet)
             self._take_in_turn(packet, at_s, came_s)
         elif packet.is_keyframe:
@@ -175,7 +186,8 @@ class LiveDecoder:
 
     def _take_in_turn(self, packet: VideoPacket, at_s: float, came_s: float) -> None:
         """Rest, decode, or go over to the other."""
-        is_enough = self._rest.is_enough(at_s) and self._kept_bytes <= KEPT_BYTES
+        is_soon_done = self._kept_bytes <= KEPT_BYTES and self._most_kept * self._frame_s <= CATCH_UP_S
+        is_enough = self._rest.is_enough(at_s) and is_soon_done
         if self._is_resting and not is_enough:
             self._catch_up(packet.stream)
         elif is_enough and packet.is_keyframe:
@@ -187,10 +199,11 @@ class LiveDecoder:
     def _keep(self, packet: VideoPacket) -> None:
         """Keep what is needed to catch up."""
         if packet.is_keyframe:
-            self._since_key, self._kept_bytes = [], 0
+            self._most_kept, self._since_key, self._kept_bytes = len(self._since_key), [], 0
         if self._kept_bytes <= KEPT_BYTES:
             self._since_key.append(packet)
             self._kept_bytes += packet.size
+            self._most_kept = max(self._most_kept, len(self._since_key))
 
     def _catch_up(self, video: VideoStream) -> None:
         """Decode every frame again, from the last key frame on."""
@@ -200,12 +213,14 @@ class LiveDecoder:
             self._decode(packet)
 
     def _decode(self, packet: VideoPacket) -> None:
+        began_s = self._clock()
         decoded = decode_packet(packet)
         if isinstance(decoded, str):
             self._newest = decoded
             return
         for frame in decoded:
             self._give(frame, packet.stream)
+        self._frame_s += OF_LATE * (self._clock() - began_s - self._frame_s)
 
     def _give(self, frame: av.VideoFrame, video: VideoStream) -> None:
         if self._deinterlacer is None:

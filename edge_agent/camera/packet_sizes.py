@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 Strays = NDArray[np.float64]
 """Natural logarithms of sizes by the typical ones."""
 COURSES = 16
-"""The typical course is that of so many quiet ones, the newest, ..."""
+"""Typical sizes are learnt from so many quiet courses, the newest: the packets from one key frame to the next ..."""
 MIN_COURSES = 3
-"""... and of no fewer, at each place after the key frame."""
+"""... and at each place after the key frame from so many at least."""
 PACKETS_TOGETHER = 8
 """So many packets are judged together, ..."""
 OUTSIDE, OF_LAST = 2, 6
@@ -34,10 +34,13 @@ BYTES = 128.0
 """A packet that says only "as before" has some tens of bytes, more or fewer: such differences are hardly any."""
 TELLING = 0.25
 """Strays of packets together that are still quiet, beyond which something small that moves would be hidden."""
+BEYOND, BEYOND_SHARE = 2, 0.05
+"""So many packets, and of the typical course's number, may come beyond its end before it is another course: more of
+them are held against nothing."""
 RESTS_AFTER_S = 2.0
 """How long after the last movement it counts as rest."""
 OTHER_LEVEL_S = 20.0
-"""When sizes stray for so long, all the time or in every course, and the agent sees nothing, it is another noise."""
+"""Sizes that stray for so long, while the agent sees nothing move, are of another noise level, which is learnt anew."""
 KEY_SPREADS, KEY_AT_LEAST = 4.0, 0.01
 """Where a key frame is so many robust standard deviations, and at least 1 %, off the one before, something moved."""
 _TO_SIGMA = 1.4826
@@ -143,8 +146,11 @@ class PacketSizes:
 
     @property
     def is_telling(self) -> bool:
-        """Whether rest is known, and sizes would tell if something moved."""
-        return self._quiet is not None and self._quiet.is_telling
+        """Whether rest is known, so far after a key frame too, and sizes would tell if something moved."""
+        if self._quiet is None or not self._quiet.is_telling:
+            return False
+        known = len(self._quiet.typical)
+        return len(self._course) <= known + BEYOND + BEYOND_SHARE * known
 
     def is_moving(self, at_s: float) -> bool:
         """Whether something moves, or has until a moment ago."""
@@ -199,7 +205,7 @@ class PacketSizes:
 
         Where two were as far off, sizes change so by themselves: an encoder's every fifth key frame may be larger.
         """
-        if len(self._key_steps) >= MIN_COURSES and self.is_telling:
+        if len(self._key_steps) >= MIN_COURSES and self._quiet is not None and self._quiet.is_telling:
             steps = np.array(self._key_steps)
             middle = float(np.median(steps))
             strays = np.sort(np.abs(steps - middle))

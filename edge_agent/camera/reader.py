@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from edge_agent.camera.decoding import Attention
 from edge_agent.camera.source import Attentive, Connecting, PictureSource, Resting
@@ -131,7 +131,9 @@ class CameraReader(Worker):
                 self._give(SignalLost(self.camera, now, picture))
             else:
                 failures, self._failure = 0, None
-                self._give(Frame(self.camera, number, now, time.monotonic(), picture))
+                age_s = self._source.age_s if isinstance(self._source, Resting) else 0.0
+                captured = now - timedelta(seconds=age_s)
+                self._give(Frame(self.camera, number, captured, time.monotonic() - age_s, picture))
             pause = backoff_s(failures) if failures and (self.live or self._failure) else self._interval_s
             due = max(due + pause, time.monotonic())
             if self._hurry.wait(due - time.monotonic()):

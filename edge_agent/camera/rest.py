@@ -11,6 +11,25 @@ OFTEN_S = 2.2
 """Key frames that come so often show a change soon enough by themselves, where sizes don't tell."""
 INTERVALS = 4
 """So many last intervals say how often they come."""
+FIRST_DISTRUST_S, LONGEST_DISTRUST_S = 600.0, 86_400.0
+"""What was wrong once is trusted again after so long, and after twice as long each time that it is wrong again."""
+
+
+class _Distrust:
+    """Until when something isn't trusted."""
+
+    def __init__(self) -> None:
+        """It is."""
+        self._until_s, self._lasts_s = float("-inf"), FIRST_DISTRUST_S
+
+    def holds(self, at_s: float) -> bool:
+        """Whether it isn't trusted at this time."""
+        return at_s < self._until_s
+
+    def begin(self, at_s: float) -> None:
+        """It was wrong."""
+        if not self.holds(at_s):
+            self._until_s, self._lasts_s = at_s + self._lasts_s, min(2 * self._lasts_s, LONGEST_DISTRUST_S)
 
 
 class Rest:
@@ -22,17 +41,19 @@ class Rest:
         self.attention: Attention = "moving"
         self._key_s: float | None = None
         self._intervals: deque[float] = deque(maxlen=INTERVALS)
-        self._are_keys_whole = True
-        self._is_missing = False
+        self._at_s = 0.0
+        """When the last packet came."""
+        self._sizes_missed, self._keys_in_part = _Distrust(), _Distrust()
 
     def attend(self, attention: Attention, *, is_resting: bool) -> None:
         """What the agent makes of the last picture, which was a key frame where the stream `is_resting`."""
         if attention == "moving" and is_resting:
-            self._is_missing = True  # the sizes should have told
+            self._sizes_missed.begin(self._at_s)  # they should have told
         self.attention = attention
 
     def take(self, size: int, at_s: float, *, is_key: bool) -> None:
         """A packet has come, of so many bytes."""
+        self._at_s = at_s
         if is_key:
             if self._key_s is not None:
                 self._intervals.append(at_s - self._key_s)
@@ -43,21 +64,21 @@ class Rest:
 
     @property
     def are_keys_whole(self) -> bool:
-        """Whether each key frame has been a whole picture by itself."""
-        return self._are_keys_whole
+        """Whether each key frame of late has been a whole picture by itself."""
+        return not self._keys_in_part.holds(self._at_s)
 
     @property
     def sizes_tell(self) -> bool:
-        """Whether sizes tell that something moves, and have told all that the agent has seen."""
-        return self.sizes.is_telling and not self._is_missing
+        """Whether sizes tell that something moves, and have told all that the agent has seen of late."""
+        return self.sizes.is_telling and not self._sizes_missed.holds(self._at_s)
 
     def distrust_keys(self) -> None:
         """A key frame was no whole picture by itself (the encoder refreshes bit by bit, or fields are interlaced)."""
-        self._are_keys_whole = False
+        self._keys_in_part.begin(self._at_s)
 
     def is_enough(self, at_s: float) -> bool:
         """Whether key frames alone are enough from now on."""
-        if self._key_s is None or len(self._intervals) < INTERVALS or not self._are_keys_whole:
+        if self._key_s is None or len(self._intervals) < INTERVALS or not self.are_keys_whole:
             return False
         if self.attention != "rest" or self.sizes.is_moving(at_s):
             return False

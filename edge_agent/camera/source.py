@@ -44,6 +44,10 @@ class Resting(Protocol):
     def rests(self) -> bool | None:
         """Whether no frame is decoded but what is given; None: none is decoded at all. From any thread."""
 
+    @property
+    def age_s(self) -> float:
+        """How old the last picture was when it was given, in seconds: while nothing moves, one of before is given."""
+
 
 @runtime_checkable
 class Connecting(Protocol):

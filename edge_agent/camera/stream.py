@@ -54,6 +54,8 @@ class Decoder:
         """Start the process; raises OSError where this machine has no room for one more."""
         self.rests = False
         """Whether no frame is decoded but what is given."""
+        self.age_s = 0.0
+        """For how long the last picture had waited in the process."""
         self._memory = PictureMemory.create()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, and a number
@@ -87,7 +89,8 @@ class Decoder:
     def _answer(self, timeout_s: float, attention: Attention) -> "GivenPicture | bytes | str | _Rests | None":
         deadline = time.monotonic() + timeout_s
         self._ask(attention.encode() + b"\n")
-        kind, width, height, coding, self.rests = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size, deadline))
+        header = self._read(FRAME_HEADER.size, deadline)
+        kind, width, height, coding, self.rests, self.age_s = FRAME_HEADER.unpack(header)
         if kind == b"R":
             return RESTS
         if kind == b"F" and 0 < width * height <= MAX_PIXELS:
@@ -179,6 +182,12 @@ class StreamSource:
         """Whether no frame of the stream is decoded but what is given, as of the last answer; None: none is decoded."""
         decoder = self._decoder
         return bool(decoder.rests) if decoder and not self._closed else None
+
+    @property
+    def age_s(self) -> float:
+        """How old the last picture was when it was given, in seconds."""
+        decoder = self._decoder
+        return decoder.age_s if decoder else 0.0
 
     def close(self) -> None:
         """End the process. May be called from any thread, also while another waits for a picture."""

@@ -6,11 +6,10 @@ Every classification of a slot is a vote. It is judged once, and again where the
 import logging
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.deciding.code_witness import with_code
 from edge_agent.deciding.corrections import (
     Correction,
     StandingCorrection,
@@ -19,13 +18,12 @@ from edge_agent.deciding.corrections import (
     whole_milliseconds,
 )
 from edge_agent.deciding.recognised import Recognised, SeenStock
+from edge_agent.deciding.slot_votes import SlotVote, SlotVotes
 from edge_agent.deciding.verdict import (
     AgreedVerdict,
     Judgement,
     LocationOutcome,
-    agreed_verdict,
     combine_facings,
-    judge_vote,
     seen_of,
     with_empty_picture,
 )
@@ -47,77 +45,13 @@ NEVER_SETTLES = (
 )
 
 
-@dataclass
-class _Vote:
-    """One classification of a slot."""
-
-    seen: Classification
-    judgement: Judgement | None = None
-    """None: not judged yet against what is expected now."""
-
-
-@dataclass
-class _Slot:
-    """The votes of one slot."""
-
-    location: str
-    facing: int | None
-    votes: deque[_Vote]
-    tries: int = 0
-    """Votes since it last changed or was due: it stays open for a window of them."""
-    is_scheduled: bool = False
-    """To be classified at the next opportunity."""
-    is_new: bool = False
-    """Whether its last vote isn't judged yet."""
-    is_obstructed: bool = False
-    is_busy: bool = False
-    """The last picture said nothing of its stock."""
-    is_relit: bool = False
-    """It was last classified in another light than when its content was first seen."""
-    content: int = 0
-    """Counts what has stood in it."""
-    is_read: bool = False
-    """Whether the codes of its content were read, or are being read."""
-    witness: CodeWitness | None = None
-    """What they say."""
-    basis: tuple[Expected | None, bool] = field(default=(None, False))
-    """What its votes were judged against: the expectation, and whether a match stands."""
-
-    def agreed_verdict(
-        self, expected: Expected | None, standing: Verdict | None, rules: VerdictSection
-    ) -> AgreedVerdict | None:
-        """What enough of its votes, or its carton's code, say. Judges those that weren't judged against this yet."""
-        is_match = standing is Verdict.MATCH
-        if self.basis[0] is not expected or self.basis[1] != is_match:
-            self.basis = expected, is_match
-            self.forget_judgements()
-        for vote in self.votes:
-            vote.judgement = vote.judgement or judge_vote(vote.seen, expected, rules, standing)
-        judgements = [vote.judgement for vote in self.votes if vote.judgement]
-        agreed = agreed_verdict([vote.seen for vote in self.votes], judgements, rules)
-        if self.is_new:
-            is_settled = agreed is not None and judgements[-1] == agreed.judgement
-            self.is_scheduled = not is_settled and self.tries < rules.window
-            self.is_new = False
-        return with_code(agreed, self.witness, expected) if self.witness else agreed
-
-    def forget_code(self) -> None:
-        """Its content may be another."""
-        self.content, self.is_read, self.witness = self.content + 1, False, None
-
-    def forget_judgements(self) -> None:
-        """Judge its votes anew."""
-        for vote in self.votes:
-            vote.judgement = None
-
-
 class Votes:
     """The votes of one camera's slots. Owned by the agent's thread."""
 
     def __init__(self, slots: Sequence[tuple[str, int | None]], rules: VerdictSection) -> None:
         """No votes yet, for slots with their location and facing."""
         self._rules = rules
-        self._slots = [_Slot(location, facing, deque(maxlen=rules.window)) for location, facing in slots]
+        self._slots = [SlotVotes(location, facing, deque(maxlen=rules.window)) for location, facing in slots]
         self._slots_of: dict[str, list[int]] = {}
         for index, slot in enumerate(self._slots):
             self._slots_of.setdefault(slot.location, []).append(index)
@@ -168,7 +102,7 @@ class Votes:
                 slot.tries = 0
             if activity.classify or activity.obstructed != slot.is_obstructed:
                 touched.add(slot.location)
-            slot.is_obstructed, slot.is_busy = activity.obstructed, activity.busy
+            slot.is_obstructed, slot.is_busy, slot.is_settled = activity.obstructed, activity.busy, activity.settled
         for index, seen, like_empty in zip(observed.chosen, answers, observed.like_empty, strict=True):
             slot = self._slots[index]
             is_relit = observed.activities[index].relit
@@ -176,7 +110,7 @@ class Votes:
                 slot.votes.clear()  # what the other light has made of it
             slot.is_relit = is_relit
             self._unchanged_since.setdefault(slot.location, observed.captured)
-            slot.votes.append(_Vote(seen if like_empty is None else with_empty_picture(seen, like_empty)))
+            slot.votes.append(SlotVote(seen if like_empty is None else with_empty_picture(seen, like_empty)))
             slot.tries += 1
             slot.is_new = True
         return touched, changed
@@ -243,9 +177,14 @@ class Votes:
         return any(self._slots[index].is_busy for index in self._slots_of[location])
 
     @property
-    def is_any_busy(self) -> bool:
-        """Whether it said nothing of some location's."""
-        return any(slot.is_busy for slot in self._slots)
+    def is_any_restless(self) -> bool:
+        """Whether it said nothing of some location's, and not for what has stood before it for long."""
+        return any(slot.is_busy and not slot.is_settled for slot in self._slots)
+
+    @property
+    def is_any_wanted(self) -> bool:
+        """Whether some slot is to be classified, and can be."""
+        return any(slot.is_scheduled and not slot.is_settled for slot in self._slots)
 
     def schedule_classification(self, location: str) -> None:
         """Classify a location at the next opportunity: what is expected there has changed."""
@@ -274,7 +213,7 @@ class Votes:
         """The view is lost."""
         self.clear()
         for slot in self._slots:
-            slot.is_obstructed, slot.is_busy = False, False
+            slot.is_obstructed = slot.is_busy = slot.is_settled = False
 
 
 class LocationJudge:

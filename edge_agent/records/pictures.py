@@ -67,6 +67,8 @@ class Activity:
     """For some time it has moved, or something has stood before it."""
     busy: bool = False
     """It moves, or something stands before it: this picture says nothing of its stock."""
+    settled: bool = False
+    """It is busy, and hasn't moved for some time: what stands before it seems to stay."""
     relit: bool = False
     """Its content is what it was when it was first classified, and the light on it is another."""
     rested_s: float = 0.0

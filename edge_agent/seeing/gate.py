@@ -50,8 +50,9 @@ SETTLES_S = 24.0
 """Where the surroundings are lit otherwise, and the content differs too, somebody in a plain coat may stand there: they
 have to rest for so long. With the votes after it, what changed is told within 30 s, as after a doubt in a view."""
 LOOKED_EVERY_S = 10.0
-"""A rest counts as far as it was looked at so often, which is what a doubt in a view does: a longer gap begins it
-anew."""
+"""A rest is counted only while pictures are no further apart, as they are in a doubt; a longer gap begins it anew."""
+STAYS_S = 60.0
+"""What stands before a slot and hasn't moved for so long is looked at as what rests: its going is seen all the same."""
 HIDDEN = 0.5
 """From this share of the slots on that are covered, what changes in the others is covered too, by the same thing: a
 camera's menu, a truck."""
@@ -157,6 +158,7 @@ class ChangeGate:
                 changed=bool(classify[slot] and changed[slot]),
                 obstructed=bool(obstructed[slot]),
                 busy=bool(busy[slot]),
+                settled=bool(busy[slot] and at_s - memory.restless_s[slot] >= STAYS_S),
                 relit=bool(relit[slot]),
                 rested_s=float(rested_s[slot]),
             )

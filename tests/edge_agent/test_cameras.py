@@ -1,7 +1,7 @@
 """A camera's view and its votes: what is classified, how long a vote stays open, facings, what a lost view forgets."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.cameras import Cameras
+from edge_agent.cameras import STAYING, Camera, Cameras
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
-from edge_agent.deciding import judging, verdict
+from edge_agent.deciding import judging, slot_votes, verdict
 from edge_agent.deciding.judging import Votes
 from edge_agent.deciding.verdict import AgreedVerdict, Judgement
-from edge_agent.records import Activity, Expectation, SlotObservations
+from edge_agent.records import Activity, Expectation, Frame, SlotObservations
 from edge_agent.seeing import camera_view
 from edge_agent.seeing.camera_view import BAD_IN_A_ROW, CameraView, Cutting
-from kardus.contract.messages import Expected
+from kardus.contract.messages import Expected, Status
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification, SkuScore
 from kardus.inference.geometry import FloatArray
@@ -314,7 +314,7 @@ def test_a_vote_is_judged_once_and_again_for_another_expectation(monkeypatch: py
         judged.append(seen)
         return real(seen, *rest)
 
-    monkeypatch.setattr(judging, "judge_vote", counting)
+    monkeypatch.setattr(slot_votes, "judge_vote", counting)
     observed = watch.see(still(0), 0)
     watch.votes.take(observed, [_seen("A"), _seen("A")])
     for _ in range(3):
@@ -349,6 +349,36 @@ def test_a_camera_may_rest_once_nothing_moves_and_nothing_is_wanted() -> None:
             judging.LocationJudge({}, {}, 60, SetClock(NOON, 0.0)).finding(camera.votes, location, "rack", NOON)
         attentions.append(camera.attention)
     assert attentions == ["moving", "wanted", "moving", "rest"]
+
+
+def _show(camera: Camera, activity: Activity) -> None:
+    activities = [activity] * len(camera.votes.locations)
+    observed = SlotObservations(
+        NOON, activities, (), Image.new("RGB", (8, 8)), np.zeros((0, 4, 2)), np.zeros((0, 8, 8, 3), np.uint8), ()
+    )
+    camera.votes.take(observed, [])
+
+
+def test_a_camera_may_rest_behind_what_has_stood_before_a_location_for_long() -> None:
+    camera = Cameras(_config(), lambda _: None)["rack"]
+    camera.status = "ok"
+    camera.votes.schedule_classification(camera.votes.locations[0])
+    for settled, attention in ((False, "moving"), (True, "rest"), (False, "moving")):
+        _show(camera, Activity(classify=False, busy=True, obstructed=True, settled=settled))
+        assert camera.attention == attention
+    _show(camera, Activity(classify=False, busy=True, obstructed=True, settled=True))
+    camera.votes.signal_lost()
+    camera.votes.schedule_classification(camera.votes.locations[0])
+    assert camera.attention == "wanted"
+
+
+@pytest.mark.parametrize("status", ["dark", "covered", "lost", "frozen"])
+def test_a_camera_may_rest_while_its_warehouse_is_dark_but_not_where_its_pictures_are_wanting(status: Status) -> None:
+    camera = Cameras(_config(), lambda _: None)["rack"]
+    camera.status, camera.since = status, NOON
+    for after, attention in ((59, "moving"), (60, "rest" if status in STAYING else "moving")):
+        camera.newest = Frame("rack", 1, NOON + timedelta(seconds=after), 0.0, Image.new("RGB", (8, 8)))
+        assert camera.attention == attention
 
 
 def test_a_location_that_leaves_the_configuration_during_its_grace_is_not_judged_again() -> None:

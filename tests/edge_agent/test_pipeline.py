@@ -229,7 +229,7 @@ def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
     said = [text for text in camera.heartbeat.noted if "classified" in text]
     assert said == [f"{done} of 15 places are classified" for done in (8,)]
     vitals = Vitals({"agent": camera.heartbeat}, {})
-    assert vitals.waiting() == ["no camera has been looked through yet: 8 of 15 places are classified"]
+    assert vitals.waiting() == ["the first look at all locations isn't over: 8 of 15 places are classified"]
     for number in (1, 2):
         camera.verdicts(still(number))
     assert "8 of 15 findings are written down" in camera.heartbeat.noted

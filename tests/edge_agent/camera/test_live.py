@@ -23,6 +23,7 @@ from av.error import InvalidDataError
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
+from edge_agent.camera import live
 from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.display_frame import DecodedFrame
 from edge_agent.camera.errors import StreamEndedError
@@ -30,6 +31,7 @@ from edge_agent.camera.live import LiveDecoder
 from edge_agent.camera.packet_sizes import RESTS_AFTER_S
 from edge_agent.camera.slices import VideoPacket
 from edge_agent.camera.stream import rtsp_source
+from edge_agent.camera.video import decode_packet
 from edge_agent.config.sources import RtspSource
 from kardus.inference.part_decoded import GivenPicture
 from tests.cameras import RtspCamera, chart
@@ -195,6 +197,53 @@ def test_no_key_frame_is_passed_over_however_late_it_is_asked_for(tmp_path: Path
         assert any(key_s <= of < key_s + 2 for of in shown), key_s
 
 
+def test_of_a_key_frame_that_waited_its_age_is_told(tmp_path: Path) -> None:
+    looks, ages_s = _looks(), []
+    with _open_packets(_write(tmp_path / "x.mkv", SPARING["x264"])) as packets:
+        for number, packet in enumerate(packets):
+            looks.now_s += 1 / RATE
+            looks.every.take_packet(packet)
+            if number % round(1.8 * RATE) == 0 and packet.size:
+                had = len(looks.shown)
+                looks._look("rest")
+                for asked_s, of_s in looks.shown[had:]:
+                    ages_s.append(looks.every.age_s)
+                    assert asked_s - of_s == pytest.approx(ages_s[-1], abs=0.1)
+    assert max(ages_s) > 1
+    assert looks.every.take("moving", 0) is not None
+    assert looks.every.age_s == 0
+
+
+@pytest.mark.parametrize(("frame_s", "may_rest"), [(0.03, True), (0.05, False)])
+def test_a_box_that_could_not_catch_up_in_two_seconds_decodes_as_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frame_s: float, *, may_rest: bool
+) -> None:
+    """Key frames are two seconds apart: 50 frames."""
+    looks, has_rested, busy_s = _looks(), False, 0.0
+
+    def decode(packet: VideoPacket) -> object:
+        nonlocal busy_s
+        busy_s += frame_s
+        return decode_packet(packet)
+
+    looks.every._clock = lambda: looks.now_s + busy_s
+    monkeypatch.setattr(live, "decode_packet", decode)
+    with _open_packets(_write(tmp_path / "x.mkv", SPARING["x264"])) as packets:
+        for packet in itertools.islice(packets, round(MOVES_S * RATE)):
+            looks.now_s, busy_s = looks.now_s + 1 / RATE, 0.0
+            looks.every.take_packet(packet)
+            busy_s = 0.0
+            looks._look("rest")
+            has_rested |= looks.every.rests
+    assert has_rested == may_rest
+
+
+@contextlib.contextmanager
+def _open_packets(path: Path) -> Iterator[Iterator[VideoPacket]]:
+    with av.open(str(path)) as container:
+        yield container.demux(container.streams.video[0])
+
+
 @contextlib.contextmanager
 def _played_until(looks: Looks, path: Path, until_s: float) -> Iterator[None]:
     """A stream, open as long as this is, whose pictures are asked for until two seconds before then."""
@@ -268,8 +317,9 @@ def test_the_last_picture_of_a_stream_that_has_ended_is_given_and_nothing_of_it_
     tmp_path: Path, decoded: str
 ) -> None:
     """FFmpeg's memory of a closed stream is gone: a packet that was decoded after it ended the decoding process."""
-    path = _write(tmp_path / "x.mkv", SPARING["x264"])
-    live = LiveDecoder(StreamRequest(str(path), decoded=decoded, live=True), lambda: 0.0)  # type: ignore[arg-type]
+    path, ticks = _write(tmp_path / "x.mkv", SPARING["x264"]), itertools.count()
+    request = StreamRequest(str(path), decoded=decoded, live=True)  # type: ignore[arg-type]
+    live = LiveDecoder(request, lambda: 0.0 if decoded == "keyframes" else next(ticks) / (3 * RATE))
     live._rest.attend("rest", is_resting=False)
     live.follow()
     assert live.rests is (decoded != "all")

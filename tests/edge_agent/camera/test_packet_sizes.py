@@ -16,7 +16,7 @@ from edge_agent.camera.packet_sizes import (
     learn,
     logarithm,
 )
-from edge_agent.camera.rest import OFTEN_S, SELDOM_S, Rest
+from edge_agent.camera.rest import FIRST_DISTRUST_S, OFTEN_S, SELDOM_S, Rest
 
 RATE = 25
 
@@ -181,6 +181,25 @@ def test_a_key_frame_that_stays_away_is_missed() -> None:
     assert not camera.is_enough()
 
 
+def test_what_changes_behind_all_that_was_learnt_of_sizes_ends_the_rest() -> None:
+    """A key frame that comes later than all before: what sizes would say of packets so far behind one isn't known."""
+    camera = Camera(5000, 0.02, 25, 1)
+    camera.send(30)
+    camera._apart = 125
+    camera.send(1.5)
+    assert camera.is_enough(), "key frames have come often enough until now"
+    camera.send(1.0, times=5)
+    assert not camera.is_enough()
+
+
+def test_a_course_that_is_a_packet_longer_than_those_that_were_learnt_is_rest() -> None:
+    camera = Camera(5000, 0.02, 100, 1)
+    camera.send(60)
+    camera._apart = 103
+    camera.send(103 * 8 / RATE)
+    assert camera.is_enough()
+
+
 def test_sizes_that_say_little_need_key_frames_often() -> None:
     often, seldom = (Camera(5000, 0.8, apart, 1) for apart in (round(RATE * OFTEN_S) - 1, round(RATE * OFTEN_S) + 10))
     for camera in (often, seldom):
@@ -190,21 +209,40 @@ def test_sizes_that_say_little_need_key_frames_often() -> None:
     assert not seldom.is_enough()
 
 
-def test_a_change_that_sizes_did_not_tell_ends_the_trust_in_them() -> None:
+def _send_until_enough(camera: Camera, most_s: float) -> float:
+    """For how long key frames alone aren't enough; at most so long."""
+    began_s = camera.now_s
+    while not camera.is_enough() and camera.now_s - began_s < most_s:
+        camera.send(1)
+    return camera.now_s - began_s
+
+
+def test_a_change_that_sizes_did_not_tell_ends_the_trust_in_them_for_twice_as_long_each_time() -> None:
     camera = Camera(5000, 0.02, 100, 1)
     camera.send(40)
     assert camera.is_enough()
-    camera.rest.attend("moving", is_resting=True)
-    camera.rest.attend("rest", is_resting=False)
-    camera.send(40)
-    assert not camera.is_enough()
+    for distrust_s in (FIRST_DISTRUST_S, 2 * FIRST_DISTRUST_S):
+        camera.rest.attend("moving", is_resting=True)
+        camera.rest.attend("rest", is_resting=False)
+        assert distrust_s - 5 <= _send_until_enough(camera, 4 * distrust_s) <= distrust_s + 60
 
 
-def test_key_frames_that_are_no_whole_pictures_are_never_enough() -> None:
+def test_key_frames_that_are_no_whole_pictures_are_not_enough_as_long_as_they_are_none() -> None:
     camera = Camera(5000, 0.02, 25, 1)
     camera.rest.distrust_keys()
-    camera.send(40)
+    while camera.now_s < 4 * FIRST_DISTRUST_S:
+        camera.send(1)
+        assert not camera.is_enough() or camera.now_s >= FIRST_DISTRUST_S
+        camera.rest.distrust_keys()  # as each frame that is decoded tells again
     assert not camera.is_enough()
+    assert _send_until_enough(camera, 8 * FIRST_DISTRUST_S) > FIRST_DISTRUST_S
+
+
+def test_one_damaged_key_frame_is_forgiven() -> None:
+    camera = Camera(5000, 0.02, 25, 1)
+    camera.send(40)
+    camera.rest.distrust_keys()
+    assert FIRST_DISTRUST_S - 5 <= _send_until_enough(camera, 2 * FIRST_DISTRUST_S) <= FIRST_DISTRUST_S + 60
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=200))

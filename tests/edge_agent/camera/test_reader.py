@@ -2,7 +2,9 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from PIL import Image
@@ -177,6 +179,20 @@ def test_what_was_made_of_a_picture_is_known_before_the_next_is_asked_for() -> N
     assert isinstance(items.get(timeout=WAIT_S), Ended)
     reader.stop()
     assert source.told_before == [[], ["wanted"], ["wanted", "rest"]]
+
+
+class Aged(Listed):
+    """A stream whose pictures have waited for a while."""
+
+    rests, age_s = True, 4.0
+
+
+def test_a_picture_that_had_waited_is_dated_as_of_when_it_came() -> None:
+    before, before_s = datetime.now(UTC), time.monotonic()
+    frame, _ = _read_all(Aged(PICTURE))
+    assert isinstance(frame, Frame)
+    assert before <= frame.captured + timedelta(seconds=Aged.age_s) <= datetime.now(UTC)
+    assert before_s <= frame.at_s + Aged.age_s <= time.monotonic()
 
 
 def test_the_interval_lies_between_two_looks() -> None:

@@ -78,7 +78,7 @@ def test_a_healthy_agent_is_healthy_and_ready_once_it_has_looked(metrics: Metric
     assert _get(server, "/healthz") == (200, '{"ok": true, "problems": []}\n')
     status, text = _get(server, "/readyz")
     assert status == 503
-    assert "no camera has been looked through" in text
+    assert "the first look at all locations isn't over" in text
     vitals.is_ready.set()
     assert _get(server, "/readyz")[0] == 200
     server.stop()

@@ -235,6 +235,17 @@ def test_somebody_standing_there_obstructs_and_nothing_else() -> None:
         assert not classified(decisions), "the stock is what it was"
 
 
+def test_what_stands_there_and_does_not_move_is_settled_after_a_minute() -> None:
+    eyes = Eyes().settled()
+    standing = shelf(Change(0, ChangeKind.WALK_PAST, amount=2.0)).frame(1)
+    seen = [eyes.see(noisy(standing, number), after_s=10) for number in range(10)]
+    behind = obstructed(seen[-1])
+    assert behind
+    assert [{name for name, decision in one.items() if decision.settled} for one in seen[:6]] == [set()] * 6
+    assert {name for name, decision in seen[-1].items() if decision.settled} == behind
+    assert not any(decision.settled for decision in eyes.see(still(3)).values())
+
+
 def test_what_does_not_come_to_rest_obstructs() -> None:
     eyes = Eyes().settled()
     restless = [
@@ -243,6 +254,10 @@ def test_what_does_not_come_to_rest_obstructs() -> None:
     ]
     found = [obstructed(eyes.see(restless[number % 2].frame(2))) for number in range(5)]
     assert found == [set(), set(), {LOCATIONS[0]}, {LOCATIONS[0]}, {LOCATIONS[0]}]
+    for number in range(8):
+        assert not any(
+            decision.settled for decision in eyes.see(restless[1 - number % 2].frame(2), after_s=10).values()
+        )
     assert classified(eyes.see(restless[0].frame(3))) == [LOCATIONS[0]]
 
 
