@@ -120,7 +120,7 @@ class SelfReport:
             self._today = _today()
 
     def _measure(self) -> dict[str, Any]:
-        """What isn't looked at for each status: it may be told from the thread of the network."""
+        """The status's figures, measured every STATUS_EVERY_S; the network's thread may publish the last ones."""
         captures = self._cameras.last_captures()
         return {
             "disk_free_mb": self._outbox.free_bytes() // 1_000_000,

@@ -196,4 +196,3 @@ class V4l2Source(Section):
 RealSource = StillSource | FolderSource | VideoSource | RtspSource | MjpegSource | SnapshotSource | V4l2Source
 """Cameras and files; the simulated rack is none."""
 SourceSection = Annotated[RealSource | SimulatedSource, Field(discriminator="type")]
-KINDS = ("file", "folder", "video", "simulated", "rtsp", "mjpeg", "snapshot", "v4l2")

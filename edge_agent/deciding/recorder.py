@@ -29,7 +29,7 @@ WITHOUT_PICTURES = frozenset({Verdict.MATCH, Verdict.UNMANAGED, Verdict.STALE})
 WELL = frozenset({Verdict.MATCH, Verdict.UNMANAGED})
 """The verdicts that end an alert."""
 MOST_PLACES = 5
-"""More places than somebody would walk to."""
+"""`seen_at` names so many locations at most: nobody would walk to more."""
 OnEvent = Callable[[str, Finding], EventPictures]
 """Given an event's id and its finding; says which pictures of it are kept."""
 

@@ -257,7 +257,7 @@ class _Doubt:
     """Since when the view is doubted; None: it isn't."""
     looked_s: float = 0.0
     believed_until_s: float = -1.0
-    """A doubt has ended with what it began with: what turns until then is told."""
+    """A doubt has run its full time: until then alerts of this camera are told at once, and no other doubt begins."""
     first: dict[str, bool] = field(default_factory=dict)
     """Of each location, whether it was first judged right (see `ViewDoubts.is_first_word_wrong`)."""
 
@@ -333,7 +333,10 @@ class ViewDoubts:
         doubt.since_s, doubt.held, doubt.turned_s = None, {}, {}
 
     def is_first_word_wrong(self, camera: str, findings: Iterable[Finding], locations: int) -> bool:
-        """Whether what was first judged of most of a camera's locations is an alert. Asked again, it begins anew."""
+        """Whether the first verdict was an alert at half of a camera's locations or more (see SHARE_TURNED).
+
+        If so, first verdicts are collected anew.
+        """
         first = self._of(camera).first
         for finding in findings:
             if finding.verdict is Verdict.MATCH or finding.verdict in ALERTS:
@@ -381,7 +384,7 @@ class ViewDoubts:
         )
 
     def _is_as_good_as_over(self, doubt: _Doubt, now_s: float) -> bool:
-        """Whether the newest alert has been there for so long that nobody could look again before a doubt ends."""
+        """Whether a doubt, counted from the newest alert, would end before another look: then none begins."""
         left_s = max(doubt.turned_s.values(), default=now_s) + self._doubt_s - now_s
         return left_s < min(LOOK_AGAIN_S, self._doubt_s)
 

@@ -44,7 +44,7 @@ class Tally:
     alerts: set[str] = field(default_factory=set)
     """Their ids: each is something that somebody would have walked to a location for."""
     right: Counter[bool] = field(default_factory=Counter)
-    """Pictures times locations at which the standing verdict was the true one, and wasn't."""
+    """Pairs of picture and location: at how many the standing verdict was true (True), and at how many not (False)."""
     right_changes: Counter[bool] = field(default_factory=Counter)
     """The same of changes of verdict."""
     stands: dict[str, StandingVerdict] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Finds out which message it is that the broker hangs up on."""
+"""Finds the message at which the broker drops the connection."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,11 @@ HANG_UPS = 2
 
 
 class Suspicion:
-    """What was unanswered when a connection was lost is sent again one by one, each right behind a question.
+    """Messages that were unacknowledged when a connection was lost are sent again one by one, each after a probe.
 
-    A link that breaks takes the answers to both with it. A broker that answers the question and hangs up on the message
-    doesn't want the message; so does one that gives it as its reason (MQTT 5). Owned by the delivery's thread.
+    A probe is what the broker answers whatever it makes of the message (`kardus.mqtt.connection.NEVER_SUBSCRIBED`). A
+    link that breaks loses both answers. A broker that answers the probe and drops the connection at the message doesn't
+    want the message; nor does one that says so as its reason (MQTT 5). Owned by the delivery's thread.
     """
 
     def __init__(self) -> None:
@@ -33,16 +34,16 @@ class Suspicion:
         return bool(self._suspects)
 
     def reached(self, next_one: NumberedMessage | None) -> None:
-        """This is to be sent next; None: nothing is. Suspects that would have come before it have been replaced."""
+        """`next_one` is sent next; None: nothing is. Suspects that would have come before it are no longer queued."""
         if next_one is None or (not next_one.message.urgent and next_one.id > max(self._suspects, default=0)):
             self._suspects.clear()
 
     def asked(self, question: PublishToken | None) -> None:
-        """A message follows this question."""
+        """A message follows this probe."""
         self._question, self._is_answered = question, False
 
     def answered(self, token: PublishToken) -> None:
-        """The broker has answered: a message, or the question."""
+        """The broker has acknowledged a message, or answered the probe."""
         self._is_answered = self._is_answered or token == self._question
 
     def clear(self, number: int) -> None:

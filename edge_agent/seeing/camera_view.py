@@ -302,7 +302,7 @@ class CameraView:
         return replace(view, problem=problem, reason=reason) if problem else view
 
     def _cells(self, view: CheckedView) -> Cells:
-        """The picture's cells where they were laid out, since each is held against itself, nudged camera or not."""
+        """The picture's cells, with a small motion of the camera undone, so that each is compared with itself."""
         height, width = view.small.shape[:2]
         shrink = np.diag([1 / view.factor, 1 / view.factor, 1.0])
         motion = shrink @ view.motion @ np.linalg.inv(shrink)

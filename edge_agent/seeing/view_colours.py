@@ -40,13 +40,13 @@ class _Light:
     """A picture's cells against the reference's."""
 
     ratios: Floats
-    """Logarithm of the light's ratio in each cell, (cells, 3) ..."""
+    """Logarithm of the light's ratio in each cell, (cells, 3)."""
     tells: NDArray[np.bool_]
-    """... and whether it can be told (cells), ..."""
+    """Cells in which no channel is too dark or too bright in either picture (cells)."""
     counts: NDArray[np.bool_]
-    """... of what is clipped nowhere (cells)."""
+    """Those whose ratios are used (cells): of `tells` what is clipped nowhere, or all where that is too few."""
     gains: Floats
-    """The median of that, (3,)."""
+    """The median of their ratios, (3,)."""
 
     @property
     def levels(self) -> Floats:

@@ -40,7 +40,7 @@ SENT_S = 0.2
 WILL_DELAY_S = 5
 """How long the broker (MQTT 5) holds the will back: a link that comes back within it was never `offline`."""
 NEVER_SUBSCRIBED = "kardus/question"
-"""To take this subscription back is nothing but a question whether the broker still answers."""
+"""A filter that nobody subscribes to: UNSUBSCRIBE for it is a probe, which the broker answers and nothing changes."""
 _UNSUPPORTED_VERSION = 132
 NO_SOCKET = "no socket left on this machine"
 _NO_SOCKET = {errno.EADDRINUSE, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}

@@ -8,7 +8,7 @@ from kardus.mqtt.batch_client import BatchClient
 
 
 def nothing(*_: object) -> None:
-    """Whatever is told; nobody asked."""
+    """Do nothing: the callback where nobody gave one."""
 
 
 @dataclass(frozen=True, slots=True)

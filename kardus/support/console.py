@@ -95,7 +95,7 @@ def run_app(app: typer.Typer) -> None:
 
 
 def _told(error: OSError) -> tuple[int, str]:
-    """Exit code and line for what can befall any file, whoever looks at it or writes it; others are raised again."""
+    """Exit code and message of a full disk, an over-long name or missing rights; other errors are raised again."""
     if error.errno in FULL:
         where = error.filename or "the disk of what is written, or of the temporary folder (TMPDIR)"
         return 1, f"{where}: {error.strerror}: make room"

@@ -53,7 +53,7 @@ class Vitals:
         if self.is_ready.is_set():
             return []
         doing = [heartbeat.doing for heartbeat in self._heartbeats.values() if heartbeat.doing]
-        return ["no camera has been looked through yet" + "".join(f": {each}" for each in doing)]
+        return ["the first look at all locations isn't over" + "".join(f": {each}" for each in doing)]
 
     def problems(self) -> list[str]:
         """Which threads don't do their work, in words; none where all is well."""

@@ -45,7 +45,7 @@ def _has_looked(port: int) -> bool:
             return True
     except urllib.error.HTTPError as error:
         problems = json.load(error)["problems"]
-    assert problems == ["no camera has been looked through yet"]
+    assert problems == ["the first look at all locations isn't over"]
     return False
 
 

@@ -108,7 +108,7 @@ def _is_state(console: Console, verdict: Verdict | None) -> ColumnElement[bool]:
 
 
 def when_void(now: datetime) -> list[ColumnElement[bool]]:
-    """As `is_void` of the contract, for the database: one of these holds, and each finds its index."""
+    """The contract's `is_void` as conditions of SQL, to be joined by OR: each by itself can use an index."""
     day = now.timestamp() / 86_400 + _UNIX_EPOCH_JD
     return [_void_at <= day, _void_at > day + MAX_VALID / timedelta(days=1)]
 

@@ -157,7 +157,7 @@ def _require_most_kept(changes: Sequence[StockChange], known: Mapping[str, Expec
     examples = ", ".join(sorted(gone)[:EXAMPLES]) + (", ..." if len(gone) > EXAMPLES else "")
     raise UsageError(
         f"{'--replace' if lacking else '--mixed'}: gives up {len(gone)} of {len(managed)} locations, "
-        f"{' and '.join(said)} ({examples}): look whether it is whole, of this site and no joined one, then add --yes"
+        f"{' and '.join(said)} ({examples}): check that it is whole, and of this site, then add --yes"
     )
 
 

@@ -31,8 +31,8 @@ Delivered = Literal["broker", "confirmed"]
 PORTION = 200
 """So many rows are changed in one transaction, where many may be: the write-ahead log holds what that changes."""
 ASKED_AT_MOST = 10_000
-"""So many events of an epoch that nothing is known of are said to be lost at a time: nobody can tell whether they were
-ever counted, and a receiver asks for fewer, portion after portion."""
+"""Of an epoch that the file doesn't know, one request announces at most so many events as lost: a receiver asks for the
+rest, portion after portion."""
 ReturnT = TypeVar("ReturnT")
 
 

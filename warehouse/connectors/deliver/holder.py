@@ -17,9 +17,9 @@ from kardus.support.identifiers import machine_boot_id
 _PROC = Path("/proc")
 _HOLDER = re.compile(r".*, process ([0-9]{1,9}) \[([0-9a-z:]+) ([0-9a-z]+)\]", re.DOTALL)
 _STATE, _START = 0, 19
-"""Of the fields after the name in `stat`: what it does, and when it was started, in ticks since the boot."""
+"""Places in `/proc/PID/stat`, after the name: the state, and the start in ticks since the boot."""
 _ENDED = frozenset("ZX")
-"""States of what has ended, and whose parent hasn't noticed."""
+"""States of a process that has ended: zombie and dead."""
 
 
 def own_holder() -> str:
@@ -48,7 +48,7 @@ def _written(process: int) -> str:
 
 
 def _space() -> str:
-    """Where a number of a process means one process: a boot of a machine, and a space of numbers in it."""
+    """Boot and PID namespace, in which a process's number means one process; empty where they can't be told."""
     try:
         number = re.sub(r"\D", "", (_PROC / "self/ns/pid").readlink().name)
     except OSError:

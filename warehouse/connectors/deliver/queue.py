@@ -26,7 +26,7 @@ TARGET_LEASE_S = 180.0
 """A deliverer elsewhere that hasn't renewed for so long, by the clock of whoever waits for it, is taken over from."""
 RENEW_S = 90.0
 CLOCKS_APART_S = 86_400.0
-"""Machines' clocks differ by less, also where one has the wrong time zone: what is further off needn't be watched."""
+"""Machines' clocks differ by less, even in the wrong time zone: a lease that ends further off counts as over."""
 WAITS = "waits for an earlier event of its location"
 
 

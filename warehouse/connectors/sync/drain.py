@@ -11,9 +11,9 @@ from kardus.support.control_characters import one_line
 from warehouse.connectors.sync.reconcile import CONFIRM, Plan
 
 LITTLE = 20
-"""So many may go whatever the share: as many walks are soon made."""
+"""So many locations may go whatever the share: they are soon looked at."""
 PARTS = 60
-"""Into so many a while is divided: of each the most is kept."""
+"""The window has so many parts; of each the highest level is kept."""
 WHAT = ("managed", "occupied")
 """What is counted of a level."""
 
@@ -67,7 +67,7 @@ class DrainGuard:
             highest = (max(getattr(one, what) for one in (*levels, before)) for what in WHAT)
             self.levels = (StockLevel(then.unix_s, *highest),)  # a restart is no way around
         self._is_holding = True
-        return replace(found, changes=(), held=one_line(f"{doubt}: {CONFIRM}, or set them as this site's days are"))
+        return replace(found, changes=(), held=one_line(f"{doubt}: {CONFIRM}, or set them to this site's turnover"))
 
     def note(self, level: StockLevel, *, afresh: bool) -> None:
         """An answer was taken. `afresh`: a person has said that it is right, so that what was before counts no more."""

@@ -53,8 +53,6 @@ class Tile:
     alert: str
     """The alert's id; empty: none stands."""
     alert_status: str
-    alert_by: str
-    """Who has acknowledged it; empty: nobody, or it isn't said."""
     event: str
     """The event of the look that it rests on; empty: it isn't kept."""
     has_crop: bool
@@ -179,7 +177,6 @@ def _tile(
         reason=data.get("reason", ""),
         alert=alert["id"] if stands else "",
         alert_status=alert["status"] if stands else "",
-        alert_by=alert.get("by") or "" if stands else "",
         event=basis[0],
         has_crop=basis[1],
         place=f"{data['epoch'][-8:]}.{data['sequence']}.{data.get('repeat', 0)}" if data.get("epoch") else "",

@@ -25,7 +25,7 @@ _MARK = select(
     select(func.count()).select_from(latest).where(latest.c.kind == "state").scalar_subquery(),
     select(func.max(changes.c.number)).where(changes.c.kind == "state").scalar_subquery(),
 )
-"""Other than before where a location was added or cleared: each that is cleared is noted, so that one for one shows."""
+"""How many states there are, and the last change of one: differs wherever a location was added or cleared."""
 
 
 @dataclass(frozen=True)
