@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from PIL import Image
 
@@ -29,10 +29,10 @@ SILENT_S = 18.0
 """For so long, beside `interval_s`, a source may give neither picture nor error; then its reader counts as hanging."""
 
 STAYING: frozenset[Status] = frozenset(
-    {"dark", "over-exposed", "blurred", "covered", "moved", "no colour", "other rack"}
+    {"dark", "over-exposed", "blurred", "covered", "moved", "no colour", "colour cast", "other rack"}
 )
 """What can be wrong with a view for hours, as in a warehouse whose lights are off at night."""
-STAYS = timedelta(seconds=60)
+STAYS_S = 60.0
 """A view of which that was said for so long is looked at as one that rests: what ends it is seen all the same."""
 STOP_S = 2.0
 """How long all readers together are waited for; one that still hangs then ends with the process."""
@@ -84,6 +84,8 @@ class Camera:
     reason: str = ""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Since when its health is so."""
+    since_s: float = float("inf")
+    """The same on the clock of its pictures."""
     newest: Frame | None = None
     """Its newest picture, whatever it is good for."""
     has_looked: bool = False
@@ -103,9 +105,11 @@ class Camera:
     @property
     def attention(self) -> Attention:
         """What was made of its last picture."""
-        if self.status in STAYING and self.newest and self.newest.captured - self.since >= STAYS:
+        if self.status in STAYING and self.newest and self.newest.at_s - self.since_s >= STAYS_S:
             return "rest"
-        if self.status != "ok" or self.votes.is_any_restless:
+        if self.status != "ok":
+            return "wanted"
+        if self.votes.is_any_restless:
             return "moving"
         return "wanted" if self.votes.is_any_wanted else "rest"
 

@@ -260,7 +260,7 @@ class Pipeline:
         camera.status, camera.reason = status, reason
         if not is_news:
             return  # the same problem in other numbers
-        camera.since = self._clock.now()
+        camera.since, camera.since_s = self._clock.now(), camera.newest.at_s if camera.newest else float("inf")
         self._metrics.camera_ok.labels(camera.name).set(status == "ok")
         log.log(level, "camera %s: %s %s", camera.name, status, reason)
         self._recorder.record_health(camera.health(status))

@@ -43,16 +43,27 @@ OF_LATE = 0.02
 class LiveDecoder:
     """The newest picture of a live stream, each given once."""
 
-    def __init__(self, stream: StreamRequest, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is opened yet; see `follow`. `clock` gives seconds and never jumps."""
+    def __init__(
+        self,
+        stream: StreamRequest,
+        clock: Callable[[], float] = time.monotonic,
+        spent: Callable[[], float] = time.process_time,
+    ) -> None:
+        """Nothing is opened yet; see `follow`.
+
+        `clock` gives seconds and never jumps; `spent` gives this process's time: by the clock a frame takes longer the
+        more other streams are decoded beside it, and then none of them could come to rest any more.
+        """
         self._stream = stream
-        self._clock = clock
+        self._clock, self._spent = clock, spent
         self._changed = threading.Condition()
         self._rest, self._time = Rest(), StreamTime()
         self._is_resting = stream.decoded == "keyframes"
         self._is_alone = False
         """Whether each packet is a picture by itself, and is decoded when one is asked for."""
         self._newest: DecodedFrame | str | None = None
+        self._newest_s = 0.0
+        """When the packet had come that showed it."""
         self._key: tuple[VideoPacket, float] | None = None
         """What can be decoded by itself and was not given yet, and when it came."""
         self._since_key: list[VideoPacket] = []
@@ -61,7 +72,7 @@ class LiveDecoder:
         self._frame_s = 0.0
         """How long it takes to decode one, of late."""
         self.age_s = 0.0
-        """How long ago that had come what was last given, where it was a key frame that waited."""
+        """How long ago what was last given had come."""
         self._end: str | None = None
         self._packet_s = float("-inf")
         """When the last packet came."""
@@ -155,18 +166,17 @@ class LiveDecoder:
         """What is there to be given; it counts as given."""
         if self._end is not None and self._clock() - self._packet_s > FRESH_S:
             self._newest = self._key = None  # of a camera that is gone: it shows nothing of now
-        self.age_s = 0.0
         self._decode_key()
         found, self._newest = self._newest, None
+        self.age_s = self._clock() - self._newest_s
         return found
 
     def _decode_key(self) -> None:
         """What can be decoded by itself, where nothing newer waits and it isn't too old."""
         if self._newest is None and self._key is not None:
             (packet, came_s), self._key = self._key, None
-            self.age_s = self._clock() - came_s
-            if not self._is_resting or self.age_s <= self._oldest_s:
-                self._decode_alone(packet)
+            if not self._is_resting or self._clock() - came_s <= self._oldest_s:
+                self._decode_alone(packet, came_s)
 
     @property
     def _oldest_s(self) -> float:
@@ -213,24 +223,24 @@ class LiveDecoder:
             self._decode(packet)
 
     def _decode(self, packet: VideoPacket) -> None:
-        began_s = self._clock()
+        began_s = self._spent()
         decoded = decode_packet(packet)
         if isinstance(decoded, str):
             self._newest = decoded
             return
         for frame in decoded:
-            self._give(frame, packet.stream)
-        self._frame_s += OF_LATE * (self._clock() - began_s - self._frame_s)
+            self._give(frame, packet.stream, self._packet_s)
+        self._frame_s += OF_LATE * (self._spent() - began_s - self._frame_s)
 
-    def _give(self, frame: av.VideoFrame, video: VideoStream) -> None:
+    def _give(self, frame: av.VideoFrame, video: VideoStream, came_s: float) -> None:
         if self._deinterlacer is None:
             self._deinterlacer = Deinterlacer(video)
         for picture in self._deinterlacer.take(frame):
-            self._newest = seen_frame(picture, video, self._orientation)
+            self._newest, self._newest_s = seen_frame(picture, video, self._orientation), came_s
         if self._deinterlacer.is_active:
             self._rest.distrust_keys()
 
-    def _decode_alone(self, packet: VideoPacket) -> None:
+    def _decode_alone(self, packet: VideoPacket, came_s: float) -> None:
         """A key frame without what follows it: the decoder is emptied, since it may wait for later frames."""
         video, decoded = packet.stream, decode_packet(packet)
         if isinstance(decoded, str):
@@ -242,6 +252,6 @@ class LiveDecoder:
         is_whole = bool(decoded) and not any(frame.is_corrupt or frame.interlaced_frame for frame in decoded)
         if is_whole or self._stream.decoded == "keyframes":
             for frame in decoded:
-                self._give(frame, video)
+                self._give(frame, video, came_s)
         else:
             self._rest.distrust_keys()  # the next packet catches up

@@ -41,6 +41,8 @@ class CameraReader(Worker):
         self._taken = threading.Event()
         self._failure: type[Exception] | None = None
         """What the source has raised since its last picture."""
+        self._last_s = float("-inf")
+        """When its last picture had come."""
 
     def connect(self) -> None:
         """Let the source connect already; `start` asks it for pictures, and tells what fails."""
@@ -131,9 +133,7 @@ class CameraReader(Worker):
                 self._give(SignalLost(self.camera, now, picture))
             else:
                 failures, self._failure = 0, None
-                age_s = self._source.age_s if isinstance(self._source, Resting) else 0.0
-                captured = now - timedelta(seconds=age_s)
-                self._give(Frame(self.camera, number, captured, time.monotonic() - age_s, picture))
+                self._give(self._frame(number, now, picture))
             pause = backoff_s(failures) if failures and (self.live or self._failure) else self._interval_s
             due = max(due + pause, time.monotonic())
             if self._hurry.wait(due - time.monotonic()):
@@ -141,6 +141,13 @@ class CameraReader(Worker):
                 due = time.monotonic()
             if self._stopping.is_set():
                 return
+
+    def _frame(self, number: int, now: datetime, picture: GivenPicture) -> Frame:
+        """A picture, dated as of when it came: one that waited is older, and none is older than the one before."""
+        age_s = self._source.age_s if isinstance(self._source, Resting) else 0.0
+        at_s = max(time.monotonic() - age_s, self._last_s)
+        self._last_s = at_s
+        return Frame(self.camera, number, now - timedelta(seconds=time.monotonic() - at_s), at_s, picture)
 
     def _give(self, item: ReaderItem) -> None:
         """Hand over and wait until it has been dealt with; a stopping reader waits for nothing."""

@@ -12,7 +12,7 @@ OFTEN_S = 2.2
 INTERVALS = 4
 """So many last intervals say how often they come."""
 FIRST_DISTRUST_S, LONGEST_DISTRUST_S = 600.0, 86_400.0
-"""What was wrong once is trusted again after so long, and after twice as long each time that it is wrong again."""
+"""What was wrong is trusted again after so long, and after twice as long where it is wrong again sooner than that."""
 
 
 class _Distrust:
@@ -20,7 +20,7 @@ class _Distrust:
 
     def __init__(self) -> None:
         """It is."""
-        self._until_s, self._lasts_s = float("-inf"), FIRST_DISTRUST_S
+        self._until_s, self._lasted_s = float("-inf"), 0.0
 
     def holds(self, at_s: float) -> bool:
         """Whether it isn't trusted at this time."""
@@ -28,8 +28,11 @@ class _Distrust:
 
     def begin(self, at_s: float) -> None:
         """It was wrong."""
-        if not self.holds(at_s):
-            self._until_s, self._lasts_s = at_s + self._lasts_s, min(2 * self._lasts_s, LONGEST_DISTRUST_S)
+        if self.holds(at_s):
+            return
+        has_proved_itself = at_s - self._until_s >= self._lasted_s
+        self._lasted_s = FIRST_DISTRUST_S if has_proved_itself else min(2 * self._lasted_s, LONGEST_DISTRUST_S)
+        self._until_s = at_s + self._lasted_s
 
 
 class Rest:

@@ -184,7 +184,7 @@ class CameraView:
     def cut_ahead(self, frame: Frame, wanted: Sequence[bool], size_px: int) -> None:
         """Begin to cut out what is to be classified whatever the picture shows: cameras stand still, as a rule."""
         self._cut_ahead = None
-        if self._gate is None or self._last_corners is None:
+        if self._gate is None or self._last_corners is None or self.is_lost:
             return
         slots = np.flatnonzero(self._gate.due(frame.at_s) | np.asarray(wanted, bool)).tolist()
         if slots:

@@ -77,6 +77,8 @@ class _Memory:
         self.classified_s = np.zeros(slots)
         self.busy = np.zeros(slots, int)
         """For how many pictures in a row each was moving or covered."""
+        self.covered_s = np.zeros(slots)
+        """Since when something has stood before each that is busy, without a movement."""
         self.restless_s = np.full(slots, -np.inf)
         """When each last moved."""
         self.settling = np.zeros(slots, bool)
@@ -149,6 +151,7 @@ class ChangeGate:
         classify = ~busy & due
         relit, changed = self._relit(now, changed, classify) if classify.any() else (classify, changed)
         self._remember(classify, now, light, at_s)
+        memory.covered_s = np.where(busy & ~moving & (memory.busy > 0), memory.covered_s, at_s)
         memory.busy = np.where(busy, memory.busy + 1, 0)
         obstructed = busy & (memory.busy >= self._rules.obstructed_after)
         rested_s = np.where(had_to_rest & classify & changed, min(SETTLES_S, at_s - self._looks_since_s), 0.0)
@@ -158,7 +161,7 @@ class ChangeGate:
                 changed=bool(classify[slot] and changed[slot]),
                 obstructed=bool(obstructed[slot]),
                 busy=bool(busy[slot]),
-                settled=bool(busy[slot] and at_s - memory.restless_s[slot] >= STAYS_S),
+                settled=bool(busy[slot] and at_s - memory.covered_s[slot] >= STAYS_S),
                 relit=bool(relit[slot]),
                 rested_s=float(rested_s[slot]),
             )

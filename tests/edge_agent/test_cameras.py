@@ -1,7 +1,7 @@
 """A camera's view and its votes: what is classified, how long a vote stays open, facings, what a lost view forgets."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.cameras import STAYING, Camera, Cameras
+from edge_agent.cameras import Camera, Cameras
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
@@ -348,7 +348,7 @@ def test_a_camera_may_rest_once_nothing_moves_and_nothing_is_wanted() -> None:
         for location in () if busy else camera.votes.locations:
             judging.LocationJudge({}, {}, 60, SetClock(NOON, 0.0)).finding(camera.votes, location, "rack", NOON)
         attentions.append(camera.attention)
-    assert attentions == ["moving", "wanted", "moving", "rest"]
+    assert attentions == ["wanted", "wanted", "moving", "rest"]
 
 
 def _show(camera: Camera, activity: Activity) -> None:
@@ -372,12 +372,17 @@ def test_a_camera_may_rest_behind_what_has_stood_before_a_location_for_long() ->
     assert camera.attention == "wanted"
 
 
-@pytest.mark.parametrize("status", ["dark", "covered", "lost", "frozen"])
-def test_a_camera_may_rest_while_its_warehouse_is_dark_but_not_where_its_pictures_are_wanting(status: Status) -> None:
+@pytest.mark.parametrize(
+    ("status", "after_a_minute"),
+    [("dark", "rest"), ("covered", "rest"), ("colour cast", "rest"), ("lost", "wanted"), ("frozen", "wanted")],
+)
+def test_a_camera_may_rest_while_its_warehouse_is_dark_but_not_where_its_pictures_are_wanting(
+    status: Status, after_a_minute: str
+) -> None:
     camera = Cameras(_config(), lambda _: None)["rack"]
-    camera.status, camera.since = status, NOON
-    for after, attention in ((59, "moving"), (60, "rest" if status in STAYING else "moving")):
-        camera.newest = Frame("rack", 1, NOON + timedelta(seconds=after), 0.0, Image.new("RGB", (8, 8)))
+    camera.status, camera.since_s = status, 500.0
+    for at_s, attention in ((559.0, "wanted"), (560.0, after_a_minute)):
+        camera.newest = Frame("rack", 1, NOON, at_s, Image.new("RGB", (8, 8)))
         assert camera.attention == attention
 
 

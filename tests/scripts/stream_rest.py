@@ -4,8 +4,9 @@ A drawn rack of 12 locations is played over RTSP (GStreamer) at 15 frames/s, 960
 every 7 s a carton is taken away or put back (a stream with a key frame every 4 s has hardly come to rest by then: with
 `--every 20` it has). Two agents (`kardus-agent run`, the demo's model, a look a second) watch the same stream: one
 decodes every frame, one as `decode = "auto"` does. Of each change that the first one tells it is counted whether the
-other tells it, and how much later. FOLDER keeps the coded streams and what came of each: what is done there isn't
-played again. `--changes` is for each stream. Exit code 1 where a change was missed or told more than 2 s later.
+other tells it, and how much later; and in which share of the time the other's stream rested. FOLDER keeps the coded
+streams and what came of each: what is done there isn't played again. `--changes` is for each stream. Exit code 1 where
+a change was missed or told more than 2 s later.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -24,6 +26,7 @@ from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.topics import agents_filter
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
+from simulator.demo.broker import free_port
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.pictures import DrawnPictures, generator
 from simulator.recording import camera_toml
@@ -91,6 +94,8 @@ class Counted:
     """By how much the other told each later."""
     spent_s: tuple[float, float]
     """Processor time of both agents with their decoders, the one of every frame first."""
+    rested: float
+    """In which share of the time the stream rested (`kardus_camera_stream_rests`), once it was learnt."""
 
 
 def shelf_of(changes: int, every_s: float) -> Shelf:
@@ -142,15 +147,19 @@ def play(name: str, folder: Path, changes: int, every_s: float) -> Counted:
     try:
         lines = [StockLine(location, sku) for location, sku in shelf.script.expected.items()]
         publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, lines, replace=False)
-        spent = _watch(shelf, f"{kept.kind}:{path.resolve()}", broker.port, work, told)
+        spent, rested = _watch(shelf, f"{kept.kind}:{path.resolve()}", broker.port, work, told)
     finally:
         broker.kill()
-    return count(shelf.script.changes, told, spent, every_s)
+    return count(shelf.script.changes, told, every_s, spent, rested)
 
 
-def _watch(shelf: Shelf, codec: str, port: int, work: Path, told: Told) -> tuple[float, float]:
-    """Run both agents until the stream is over; times in `told` count from the first picture of the stream."""
+def _watch(shelf: Shelf, codec: str, port: int, work: Path, told: Told) -> tuple[tuple[float, float], float]:
+    """Run both agents until the stream is over; times in `told` count from the first picture of the stream.
+
+    Gives the processor time of both, and in which share of the time the second one's stream rested.
+    """
     began: list[float] = []
+    pages = {"all": free_port(), "auto": free_port()}
 
     def take(topic: str, payload: bytes) -> None:
         if payload and topic.endswith("/events"):
@@ -161,25 +170,38 @@ def _watch(shelf: Shelf, codec: str, port: int, work: Path, told: Told) -> tuple
 
     with RtspCamera(codec) as camera, ExitStack() as running:
         running.enter_context(MqttClient(BrokerSettings("127.0.0.1", port), [(agents_filter(SITE), 1)], take))
-        agents = [running.enter_context(_agent(which, camera.url, port, work, shelf.rack)) for which in ("all", "auto")]
+        agents = [
+            running.enter_context(_agent(which, camera.url, port, pages[which], work, shelf.rack)) for which in pages
+        ]
         deadline = time.monotonic() + PATIENCE_S
         while not began:
             if time.monotonic() > deadline:
                 raise TimeoutError("no verdict has come")
             time.sleep(0.1)
-        time.sleep(shelf.script.frames / RATE)
+        time.sleep(LEARNS_S)
+        ends_s, rests = time.monotonic() + shelf.script.frames / RATE - LEARNS_S, []
+        while time.monotonic() < ends_s:
+            rests.append(_rests(pages["auto"]))
+            time.sleep(0.5)
         every_s, auto_s = (processor_s(agent.pid) for agent in agents)
-    return every_s, auto_s
+    return (every_s, auto_s), sum(rests) / len(rests)
+
+
+def _rests(page: int) -> bool:
+    """Whether the stream rests, as its agent's metrics say."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{page}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return any(line.startswith("kardus_camera_stream_rests{") and float(line.split()[-1]) for line in lines)
 
 
 @contextmanager
-def _agent(decode: str, url: str, port: int, work: Path, rack: Rack) -> Iterator[subprocess.Popen[bytes]]:
+def _agent(decode: str, url: str, port: int, page: int, work: Path, rack: Rack) -> Iterator[subprocess.Popen[bytes]]:
     name = "every" if decode == "all" else decode
     config, key = work / f"{name}.toml", DEMO_KEY.read_text(encoding="utf-8").strip()
     config.write_text(
         f'[agent]\nsite = "{SITE}"\nname = "{name}"\ndata_dir = "{work / name}"\n[evidence]\nmax_mb = 0\n'
         f'[model]\nbundle = "{DEMO_BUNDLE.resolve()}"\ntrust = ["{key}"]\nthreads = 1\n'
-        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n\n'
+        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n[health]\nport = {page}\n\n'
         + camera_toml(rack, f'type = "rtsp", url = "{url}", decode = "{decode}"', interval_s=1.0)
     )
     process = subprocess.Popen([str(BIN / "kardus-agent"), "run", str(config)], stderr=(work / f"{name}.log").open("w"))
@@ -205,7 +227,9 @@ def processor_s(pid: int) -> float:
     return total
 
 
-def count(changes: tuple[Change, ...], told: Told, spent_s: tuple[float, float], every_s: float) -> Counted:
+def count(
+    changes: tuple[Change, ...], told: Told, every_s: float, spent_s: tuple[float, float], rested: float
+) -> Counted:
     """Which changes the first agent told, and what the other made of them."""
     wanted = {ChangeKind.REMOVE: "empty", ChangeKind.PLACE: "match"}
     later_s, missed, count_told = [], 0, 0
@@ -222,7 +246,7 @@ def count(changes: tuple[Change, ...], told: Told, spent_s: tuple[float, float],
             missed += 1
         else:
             later_s.append(round(auto - every, 2))
-    return Counted(len(changes), count_told, missed, later_s, spent_s)
+    return Counted(len(changes), count_told, missed, later_s, spent_s, rested)
 
 
 def _first(
@@ -263,7 +287,7 @@ def _line(found: Counted) -> str:
     share = found.spent_s[1] / found.spent_s[0]
     return (
         f"{found.changes} changes, {found.told} told, {found.missed} missed; later by {middle} s (median), {most} s "
-        f"(most); processor time / every frame {share:.2f}"
+        f"(most); processor time / every frame {share:.2f}; rested {100 * found.rested:.0f} % of the time"
     )
 
 

@@ -211,7 +211,7 @@ def test_of_a_key_frame_that_waited_its_age_is_told(tmp_path: Path) -> None:
                     assert asked_s - of_s == pytest.approx(ages_s[-1], abs=0.1)
     assert max(ages_s) > 1
     assert looks.every.take("moving", 0) is not None
-    assert looks.every.age_s == 0
+    assert looks.every.age_s < 0.1
 
 
 @pytest.mark.parametrize(("frame_s", "may_rest"), [(0.03, True), (0.05, False)])
@@ -226,16 +226,26 @@ def test_a_box_that_could_not_catch_up_in_two_seconds_decodes_as_it_comes(
         busy_s += frame_s
         return decode_packet(packet)
 
-    looks.every._clock = lambda: looks.now_s + busy_s
+    looks.every._spent = lambda: busy_s
     monkeypatch.setattr(live, "decode_packet", decode)
     with _open_packets(_write(tmp_path / "x.mkv", SPARING["x264"])) as packets:
         for packet in itertools.islice(packets, round(MOVES_S * RATE)):
-            looks.now_s, busy_s = looks.now_s + 1 / RATE, 0.0
+            looks.now_s += 1 / RATE
             looks.every.take_packet(packet)
-            busy_s = 0.0
             looks._look("rest")
             has_rested |= looks.every.rests
     assert has_rested == may_rest
+
+
+def test_a_key_frame_that_is_given_after_the_stream_has_ended_has_its_age(tmp_path: Path) -> None:
+    looks = _looks()
+    with _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
+        assert looks.every._key is not None
+        came_s = looks.every._key[1]
+        looks.every._leave()
+        assert isinstance(looks.every.take("rest", 0), DecodedFrame)
+        assert looks.every.age_s == pytest.approx(looks.now_s - came_s)
+        assert looks.every.age_s > 0.1
 
 
 @contextlib.contextmanager
@@ -343,7 +353,7 @@ def test_why_a_stream_ends_is_told_though_its_last_key_frame_is_damaged(
         yield from itertools.islice(packets, 10)
         raise ValueError("it sends nothing")
 
-    def damaged(packet: VideoPacket) -> None:
+    def damaged(packet: VideoPacket, came_s: float) -> None:
         with ThreadPoolExecutor() as other:
             assert not other.submit(live._changed.acquire, blocking=False).result(), "whoever asks has to wait"
         raise InvalidDataError(1094995529, "Invalid data found when processing input")
@@ -434,6 +444,7 @@ def test_over_rtsp_a_camera_at_rest_gives_its_key_frames_and_every_frame_when_it
         try:
             while rate(pictures, 2) > 5 or not source.rests:
                 assert time.monotonic() - began < PATIENCE_S
+            assert 0 < source.age_s < PATIENCE_S
             source.attention = "moving"
             began = time.monotonic()
             while rate(pictures, 2) <= 5 or source.rests:  # a busy machine is slow to begin

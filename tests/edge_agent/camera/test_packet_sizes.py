@@ -192,12 +192,16 @@ def test_what_changes_behind_all_that_was_learnt_of_sizes_ends_the_rest() -> Non
     assert not camera.is_enough()
 
 
-def test_a_course_that_is_a_packet_longer_than_those_that_were_learnt_is_rest() -> None:
+def test_a_course_that_is_some_packets_longer_than_those_that_were_learnt_is_rest() -> None:
     camera = Camera(5000, 0.02, 100, 1)
     camera.send(60)
-    camera._apart = 103
-    camera.send(103 * 8 / RATE)
-    assert camera.is_enough()
+    assert camera._number % 100 == 0
+    camera._apart = 100_000
+    for _ in range(105):
+        camera.send(1 / RATE)
+        assert camera.is_enough()
+    camera.send(4 / RATE)
+    assert not camera.is_enough()
 
 
 def test_sizes_that_say_little_need_key_frames_often() -> None:
@@ -225,6 +229,10 @@ def test_a_change_that_sizes_did_not_tell_ends_the_trust_in_them_for_twice_as_lo
         camera.rest.attend("moving", is_resting=True)
         camera.rest.attend("rest", is_resting=False)
         assert distrust_s - 5 <= _send_until_enough(camera, 4 * distrust_s) <= distrust_s + 60
+    camera.send(2 * FIRST_DISTRUST_S)
+    camera.rest.attend("moving", is_resting=True)
+    camera.rest.attend("rest", is_resting=False)
+    assert _send_until_enough(camera, 4 * FIRST_DISTRUST_S) <= FIRST_DISTRUST_S + 60, "they were right for as long"
 
 
 def test_key_frames_that_are_no_whole_pictures_are_not_enough_as_long_as_they_are_none() -> None:

@@ -195,6 +195,19 @@ def test_a_picture_that_had_waited_is_dated_as_of_when_it_came() -> None:
     assert before_s <= frame.at_s + Aged.age_s <= time.monotonic()
 
 
+def test_no_picture_is_dated_before_the_one_before_it() -> None:
+    class Younger(Aged):
+        @property
+        def age_s(self) -> float:  # type: ignore[override]
+            return 4.0 * self.asked
+
+    first, second, _ = _read_all(Younger(PICTURE, OTHER))
+    assert isinstance(first, Frame)
+    assert isinstance(second, Frame)
+    assert first.at_s == second.at_s
+    assert abs((second.captured - first.captured).total_seconds()) < 1
+
+
 def test_the_interval_lies_between_two_looks() -> None:
     items: queue.Queue[ReaderItem] = queue.Queue()
     reader = CameraReader("left", Listed(PICTURE, PICTURE), 0.2, items.put)

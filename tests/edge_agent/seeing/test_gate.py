@@ -246,6 +246,13 @@ def test_what_stands_there_and_does_not_move_is_settled_after_a_minute() -> None
     assert not any(decision.settled for decision in eyes.see(still(3)).values())
 
 
+def test_what_stands_there_in_the_first_picture_has_not_stood_there_for_long() -> None:
+    eyes, standing = Eyes(), shelf(Change(0, ChangeKind.WALK_PAST, amount=2.0)).frame(1)
+    seen = [eyes.see(noisy(standing, number), after_s=10) for number in range(10)]
+    assert any(decision.busy for decision in seen[0].values())
+    assert [any(decision.settled for decision in one.values()) for one in seen] == [False] * 6 + [True] * 4
+
+
 def test_what_does_not_come_to_rest_obstructs() -> None:
     eyes = Eyes().settled()
     restless = [
