@@ -3,13 +3,13 @@
 Every classification of a slot is a vote. It is judged once, and again where the expectation changes.
 """
 
-import logging
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edge_agent.config.sections import VerdictSection
+from edge_agent.deciding.code_witness import with_code
 from edge_agent.deciding.corrections import (
     Correction,
     StandingCorrection,
@@ -17,13 +17,15 @@ from edge_agent.deciding.corrections import (
     corrected_verdict,
     whole_milliseconds,
 )
+from edge_agent.deciding.obstruction import why_obstructed
 from edge_agent.deciding.recognised import Recognised, SeenStock
-from edge_agent.deciding.slot_votes import SlotVote, SlotVotes
 from edge_agent.deciding.verdict import (
     AgreedVerdict,
     Judgement,
     LocationOutcome,
+    agreed_verdict,
     combine_facings,
+    judge_vote,
     seen_of,
     with_empty_picture,
 )
@@ -35,14 +37,72 @@ from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
 
 IN_GRACE = "the WMS expects another product since a moment ago: stock may be on its way"
-log = logging.getLogger("kardus.deciding")
-OBSTRUCTED = "something stands before it, or it doesn't come to rest"
-NEVER_SETTLES_S = 600.0
-"""A location that is obstructed for longer may be so for good."""
-NEVER_SETTLES = (
-    "something has stood before it, or it hasn't come to rest, for ten minutes: clear the view; what the camera itself "
-    "draws into the picture (a clock, a logo) belongs into mask of [[cameras]]"
-)
+
+
+@dataclass
+class _Vote:
+    """One classification of a slot."""
+
+    seen: Classification
+    judgement: Judgement | None = None
+    """None: not judged yet against what is expected now."""
+
+
+@dataclass
+class _Slot:
+    """The votes of one slot."""
+
+    location: str
+    facing: int | None
+    votes: deque[_Vote]
+    tries: int = 0
+    """Votes since it last changed or was due: it stays open for a window of them."""
+    is_scheduled: bool = False
+    """To be classified at the next opportunity."""
+    is_new: bool = False
+    """Whether its last vote isn't judged yet."""
+    is_obstructed: bool = False
+    is_busy: bool = False
+    """The last picture said nothing of its stock."""
+    is_settled: bool = False
+    """For what has stood before it for long, and doesn't move."""
+    is_relit: bool = False
+    """It was last classified in another light than when its content was first seen."""
+    content: int = 0
+    """Counts what has stood in it."""
+    is_read: bool = False
+    """Whether the codes of its content were read, or are being read."""
+    witness: CodeWitness | None = None
+    """What they say."""
+    basis: tuple[Expected | None, bool] = field(default=(None, False))
+    """What its votes were judged against: the expectation, and whether a match stands."""
+
+    def agreed_verdict(
+        self, expected: Expected | None, standing: Verdict | None, rules: VerdictSection
+    ) -> AgreedVerdict | None:
+        """What enough of its votes, or its carton's code, say. Judges those that weren't judged against this yet."""
+        is_match = standing is Verdict.MATCH
+        if self.basis[0] is not expected or self.basis[1] != is_match:
+            self.basis = expected, is_match
+            self.forget_judgements()
+        for vote in self.votes:
+            vote.judgement = vote.judgement or judge_vote(vote.seen, expected, rules, standing)
+        judgements = [vote.judgement for vote in self.votes if vote.judgement]
+        agreed = agreed_verdict([vote.seen for vote in self.votes], judgements, rules)
+        if self.is_new:
+            is_settled = agreed is not None and judgements[-1] == agreed.judgement
+            self.is_scheduled = not is_settled and self.tries < rules.window
+            self.is_new = False
+        return with_code(agreed, self.witness, expected) if self.witness else agreed
+
+    def forget_code(self) -> None:
+        """Its content may be another."""
+        self.content, self.is_read, self.witness = self.content + 1, False, None
+
+    def forget_judgements(self) -> None:
+        """Judge its votes anew."""
+        for vote in self.votes:
+            vote.judgement = None
 
 
 class Votes:
@@ -51,7 +111,7 @@ class Votes:
     def __init__(self, slots: Sequence[tuple[str, int | None]], rules: VerdictSection) -> None:
         """No votes yet, for slots with their location and facing."""
         self._rules = rules
-        self._slots = [SlotVotes(location, facing, deque(maxlen=rules.window)) for location, facing in slots]
+        self._slots = [_Slot(location, facing, deque(maxlen=rules.window)) for location, facing in slots]
         self._slots_of: dict[str, list[int]] = {}
         for index, slot in enumerate(self._slots):
             self._slots_of.setdefault(slot.location, []).append(index)
@@ -110,7 +170,7 @@ class Votes:
                 slot.votes.clear()  # what the other light has made of it
             slot.is_relit = is_relit
             self._unchanged_since.setdefault(slot.location, observed.captured)
-            slot.votes.append(SlotVote(seen if like_empty is None else with_empty_picture(seen, like_empty)))
+            slot.votes.append(_Vote(seen if like_empty is None else with_empty_picture(seen, like_empty)))
             slot.tries += 1
             slot.is_new = True
         return touched, changed
@@ -259,7 +319,7 @@ class LocationJudge:
         outcome = votes.outcome(location, wanted, state.verdict if state else None)
         agreed, stock = outcome.agreed, _stock(expectation, now_s)
         if outcome.is_obstructed:
-            reason = self._why_obstructed(location, now_s)
+            reason = why_obstructed(location, self._obstructed_s, now_s)
             return Finding(location, Verdict.OBSTRUCTED, camera, captured, expected=stock, reason=reason)
         self._obstructed_s.pop(location, None)
         if agreed is None or outcome.is_busy:
@@ -297,15 +357,6 @@ class LocationJudge:
             self._recognised.remember(seen)
             return agreed
         return self._recognised.weigh(seen, agreed)
-
-    def _why_obstructed(self, location: str, now_s: float) -> str:
-        since_s = self._obstructed_s.setdefault(location, now_s)
-        if now_s - since_s < NEVER_SETTLES_S:
-            return OBSTRUCTED
-        if since_s > float("-inf"):  # it is logged once, and stands in the state from now on
-            log.warning("location %s: %s", location, NEVER_SETTLES)
-            self._obstructed_s[location] = float("-inf")
-        return NEVER_SETTLES
 
     def _with_grace(
         self, location: str, expectation: Expectation | None, judgement: Judgement, now_s: float

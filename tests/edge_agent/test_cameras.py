@@ -13,7 +13,7 @@ from edge_agent.cameras import Camera, Cameras
 from edge_agent.config import Config
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
-from edge_agent.deciding import judging, slot_votes, verdict
+from edge_agent.deciding import judging, verdict
 from edge_agent.deciding.judging import Votes
 from edge_agent.deciding.verdict import AgreedVerdict, Judgement
 from edge_agent.records import Activity, Expectation, Frame, SlotObservations
@@ -314,7 +314,7 @@ def test_a_vote_is_judged_once_and_again_for_another_expectation(monkeypatch: py
         judged.append(seen)
         return real(seen, *rest)
 
-    monkeypatch.setattr(slot_votes, "judge_vote", counting)
+    monkeypatch.setattr(judging, "judge_vote", counting)
     observed = watch.see(still(0), 0)
     watch.votes.take(observed, [_seen("A"), _seen("A")])
     for _ in range(3):

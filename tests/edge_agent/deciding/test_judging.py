@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from edge_agent.config.sections import VerdictSection
-from edge_agent.deciding.judging import IN_GRACE, OBSTRUCTED, LocationJudge, Votes
+from edge_agent.deciding.judging import IN_GRACE, LocationJudge, Votes
+from edge_agent.deciding.obstruction import OBSTRUCTED
 from edge_agent.deciding.recognised import IN_ANOTHER_LIGHT
 from edge_agent.records import Activity, Expectation, Finding, SlotObservations
 from kardus.contract.manifest import Calibration, ClassInfo
