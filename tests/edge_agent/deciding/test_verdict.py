@@ -1,10 +1,11 @@
 """From what was seen and what is expected to a verdict: a doubt is never a mismatch."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge_agent.config.sections import VerdictSection
@@ -374,6 +375,11 @@ def test_a_standing_match_is_not_given_up_for_a_little_less() -> None:
 
 
 @given(LOOKS, EXPECTATIONS, rules())
+@example(
+    [replace(_look(a=0.176, b=0.088, c=0.088, empty=0.649), doubted=True)],
+    _expect("A"),
+    VerdictSection(votes=1, window=1, match_likelihood=0.25, mismatch_likelihood=0.0, hysteresis=0.125),
+)
 def test_hysteresis_makes_no_alert_of_a_match_and_no_match_of_an_alert(
     seen: list[Classification], expected: Expected | None, rules: VerdictSection
 ) -> None:
@@ -382,4 +388,5 @@ def test_hysteresis_makes_no_alert_of_a_match_and_no_match_of_an_alert(
         assert standing == fresh or (fresh.verdict, standing.verdict) in {
             (Verdict.UNCERTAIN, Verdict.MATCH),
             (Verdict.EMPTY, Verdict.MATCH),
+            (Verdict.EMPTY, Verdict.UNCERTAIN),  # hardly like an empty location, and a little like what matched
         }
