@@ -29,15 +29,15 @@ def unpacked(answer: httpx2.Response) -> Iterator[bytes]:
     """
     said = answer.headers.get("Content-Encoding", "").lower()
     codings = [coding for word in said.split(",") if (coding := word.partition(";")[0].strip()) in _PACKED]
-    kind, parts = _told(answer.iter_raw(), is_deflate=any(coding.endswith("deflate") for coding in codings))
+    kind, parts = _packing_of(answer.iter_raw(), is_deflate=any(coding.endswith("deflate") for coding in codings))
     if kind is not None:
-        again, parts = _told(_unpacked(parts, _WINDOWS[kind]), is_deflate=False)
+        again, parts = _packing_of(_unpacked(parts, _WINDOWS[kind]), is_deflate=False)
         if again is not None:
             raise NoAnswerError(f"its answer is packed more than once ({', '.join(codings) or f'{kind}, {again}'})")
     yield from parts
 
 
-def _told(parts: Iterator[bytes], *, is_deflate: bool) -> tuple[str | None, Iterator[bytes]]:
+def _packing_of(parts: Iterator[bytes], *, is_deflate: bool) -> tuple[str | None, Iterator[bytes]]:
     """How what comes is packed, by its first bytes, and all of it, from there on."""
     head = b""
     for part in parts:

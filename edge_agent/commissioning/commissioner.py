@@ -82,7 +82,7 @@ class Commissioner:
             "revision": history[-1].revision if history else 0,
             "layout": layout.model_dump(mode="json") if layout else None,
             "writable": section.layout is not None,
-            "history": _told(history),
+            "history": _history_lines(history),
             "prospects": self._prospects(slots, layout) if layout else [],
             "curve": curve,
         }
@@ -184,7 +184,7 @@ def _inside(corners: FloatArray, size: tuple[int, int]) -> Any:
     return np.clip(corners, 0, size).round(1).tolist()
 
 
-def _told(history: Sequence[LayoutRevision]) -> list[dict[str, Any]]:
+def _history_lines(history: Sequence[LayoutRevision]) -> list[dict[str, Any]]:
     """The revisions, the newest first, with what each has changed."""
     before = [None, *(one.layout for one in history)]
     return [

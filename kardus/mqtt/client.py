@@ -119,7 +119,7 @@ class MqttClient:
         problem = session.problem or f"{settings.address} doesn't answer a subscription"
         self.close()
         host, port, username = (settings.name(key) for key in ("host", "port", "username"))
-        has_remedy = session.lacks or NO_SOCKET in problem
+        has_remedy = session.missing_features or NO_SOCKET in problem
         raise BrokerError(problem if has_remedy else f"{problem}: start it, or correct {host}, {port} and {username}")
 
     def _require_taken(self, topic: str, token: PublishToken | None, connection: int) -> None:

@@ -165,7 +165,9 @@ class Connection:
     def refusal(self) -> str:
         """How the broker refused. Of a certificate that it refuses, it may tell in no other way than by silence."""
         if self.was_accepted:
-            return f"serves no {self.limits.lacks}, without which nothing works: let it, or take another broker"
+            return (
+                f"serves no {self.limits.missing_features}, without which nothing works: let it, or take another broker"
+            )
         if self.answer is not None:
             return f"refused the connection: {self.answer_text} (MQTT {self.version})"
         tls = self._settings.tls

@@ -15,14 +15,16 @@ class BrokerLimits:
     """Messages that it hasn't acknowledged yet: it may hang up on one more. None: it doesn't say."""
     packet_bytes: int | None = None
     """The longest packet that it reads; None: it doesn't say."""
-    lacks: str = ""
+    missing_features: str = ""
     """What it doesn't serve and Kardus can't do without; empty: nothing."""
 
 
 def limits_of(accepted: Any) -> BrokerLimits:
     """What the properties of a CONNACK say."""
-    lacks = ["retained messages"] if getattr(accepted, "RetainAvailable", 1) == 0 else []
-    lacks += ["quality of service 1"] if getattr(accepted, "MaximumQoS", 1) == 0 else []
+    missing_features = ["retained messages"] if getattr(accepted, "RetainAvailable", 1) == 0 else []
+    missing_features += ["quality of service 1"] if getattr(accepted, "MaximumQoS", 1) == 0 else []
     return BrokerLimits(
-        getattr(accepted, "ReceiveMaximum", None), getattr(accepted, "MaximumPacketSize", None), " or ".join(lacks)
+        getattr(accepted, "ReceiveMaximum", None),
+        getattr(accepted, "MaximumPacketSize", None),
+        " or ".join(missing_features),
     )

@@ -85,7 +85,7 @@ class MqttSession:
         """That another client uses this name: the broker says so, or cuts every connection off. Until one lasts."""
         self.taken_over = False
         """Whether the broker said that another client has taken the persistent session. The session has ended then."""
-        self.lacks = ""
+        self.missing_features = ""
         """What the broker said that it doesn't serve, and nothing works without. It is asked again and again."""
         self.lacks_sharing = False
         """Whether the broker doesn't serve shared subscriptions, which are needed. The session has ended then."""
@@ -238,8 +238,8 @@ class MqttSession:
             return f"{self._settings.address}: {problem}"
         self.wait_for(lambda: connection.answer is not None or connection.is_over or self._stopping, CONNECT_TIMEOUT_S)
         # once accepted, it may be over by now: whoever serves it sees why
-        self.lacks = connection.limits.lacks
-        serves = connection.was_accepted and not self.lacks
+        self.missing_features = connection.limits.missing_features
+        serves = connection.was_accepted and not self.missing_features
         return "" if serves or self._stopping else f"{self._settings.address} {connection.refusal}"
 
     def _change_version(self, connection: Connection) -> bool:

@@ -87,14 +87,14 @@ def run_app(app: typer.Typer) -> None:
         err.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except OSError as error:  # whatever was being written: all that is half done has been removed by now
-        code, said = _told(error)
+        code, said = _file_error(error)
         err.print(f"error: {said}", style="red", highlight=False, soft_wrap=True)
         sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _told(error: OSError) -> tuple[int, str]:
+def _file_error(error: OSError) -> tuple[int, str]:
     """Exit code and message of a full disk, an over-long name or missing rights; other errors are raised again."""
     if error.errno in FULL:
         where = error.filename or "the disk of what is written, or of the temporary folder (TMPDIR)"

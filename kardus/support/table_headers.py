@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from kardus.support.errors import DataError
-from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.sheet_parser import SheetRow
 
 TITLE_LINES = 30
 """The header is looked for in so many lines; those above it are a title."""
@@ -63,7 +63,9 @@ class Header:
         return max(self.shown, default=-1) + 1
 
 
-def find_header(path: Path, lines: Iterable[Line], columns: WantedColumns, layout: TableLayout | None = None) -> Header:
+def find_header(
+    path: Path, lines: Iterable[SheetRow], columns: WantedColumns, layout: TableLayout | None = None
+) -> Header:
     """The header of a table, of its lines.
 
     Raises:

@@ -22,7 +22,7 @@ from kardus.support.text_cells import DATE, code_of
 from kardus.support.text_tables import TextLine, decoded_text, likely_delimiters, text_lines
 from kardus.support.workbooks.cells import NOTHING, Cell, column_name
 from kardus.support.workbooks.reading import workbook_kind, workbook_lines
-from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.sheet_parser import SheetRow
 
 EMPTY = "EMPTY"
 """In a column of products, in any case of letters: nothing must stand there. A blank cell may be one that was lost."""
@@ -92,7 +92,7 @@ def _text_header(path: Path, text: str, columns: WantedColumns, layout: TableLay
 
 
 def _workbook_rows(
-    lines: Iterable[Line], header: Header, columns: WantedColumns, layout: TableLayout | None
+    lines: Iterable[SheetRow], header: Header, columns: WantedColumns, layout: TableLayout | None
 ) -> Iterator[Row]:
     asked = {*columns.required, *columns.optional}
     for number, cells in _lines_below(lines, header, layout):
@@ -160,7 +160,7 @@ def _values_below(
             yield number, cells, values, repeated
 
 
-def _lines_below(lines: Iterable[Line], header: Header, layout: TableLayout | None) -> Iterable[Line]:
+def _lines_below(lines: Iterable[SheetRow], header: Header, layout: TableLayout | None) -> Iterable[SheetRow]:
     below = (line for line in lines if line[0] > header.line)
     if layout is None or not layout.left_out:
         return below

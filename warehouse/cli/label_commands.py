@@ -39,7 +39,7 @@ def export_command(
     if as_json:
         print_json(vars(found))
         return
-    for line in _told(folder, found):
+    for line in _export_summary(folder, found):
         out.print(line, soft_wrap=True)
 
 
@@ -74,7 +74,7 @@ def request_command(
         err.print(f"warning: {FEW_PHOTOS} photos or more are better: label more of them", highlight=False)
 
 
-def _told(folder: Path, found: "ExportedTrainingSet") -> list[str]:
+def _export_summary(folder: Path, found: "ExportedTrainingSet") -> list[str]:
     lines = [f"{folder}: {found.photos} photos, {found.strangers} of what is none of our products"]
     if found.faceless:
         lines.append(f"{found.faceless} are proposals: the product has several classes: fill in name in labels.csv")

@@ -129,7 +129,7 @@ class OdooClient:
             raise OdooError(f"{url}: answers something that is no JSON-RPC: correct source.url")
         if "result" not in answer or answer.get("error"):
             self._user = None  # the next call logs in again
-            raise OdooError(f"{self.name}: {_told(answer['error'])}", _exception(answer["error"]))
+            raise OdooError(f"{self.name}: {_error_message(answer['error'])}", _exception(answer["error"]))
         return answer["result"]
 
 
@@ -138,7 +138,7 @@ def _exception(error: Any) -> str:
     return str(data.get("name", "")) if isinstance(data, dict) else ""
 
 
-def _told(error: Any) -> str:
+def _error_message(error: Any) -> str:
     """The message of an error, in a line: the server adds a trace in Python."""
     data = error.get("data") if isinstance(error, dict) else None
     text = (data.get("message") if isinstance(data, dict) else "") or (

@@ -120,7 +120,7 @@ class TrytonRpc:
         answer = self._client.json(self._client.request("POST", self.name, json=body, headers=headers))
         if isinstance(answer, dict) and answer.get("error"):
             told = answer["error"]
-            raise self._error(f"{self.name}: {method}: {_told(told)}", REFUSED, _kind(told).encode())
+            raise self._error(f"{self.name}: {method}: {_error_message(told)}", REFUSED, _kind(told).encode())
         return answer.get("result") if isinstance(answer, dict) and "id" in answer else answer
 
 
@@ -128,7 +128,7 @@ def _kind(told: Any) -> str:
     return str(told[0]) if isinstance(told, list) and told else "error"
 
 
-def _told(error: Any) -> str:
+def _error_message(error: Any) -> str:
     parts = error if isinstance(error, list) else [error]
     texts = [text for part in parts for text in (part if isinstance(part, list) else [part])]
     return (

@@ -141,7 +141,7 @@ class Feed(Worker):
                 return
             after, found = self._place, read_changes(connection, self._place)
         place = found[-1].place if found else after
-        for subscribers, chunk in _told(everybody, after, found) if found else ():
+        for subscribers, chunk in _changes_for(everybody, after, found) if found else ():
             self._hand_out(subscribers, chunk)
         if time.monotonic() >= self._next_poll_s:
             with self._database.reading() as connection:
@@ -191,7 +191,9 @@ def _give(loop: asyncio.AbstractEventLoop, streams: list[Stream], chunk: StreamC
         loop.call_soon_threadsafe(take)
 
 
-def _told(everybody: list[Subscribers], after: FeedPosition, changes: list[StoredChange]) -> Iterator[AddressedChunk]:
+def _changes_for(
+    everybody: list[Subscribers], after: FeedPosition, changes: list[StoredChange]
+) -> Iterator[AddressedChunk]:
     """What each audience is told of these changes."""
     for subscribers in everybody:
         subscribers.note(changes)

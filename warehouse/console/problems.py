@@ -59,7 +59,7 @@ def problem(
 
 def explain_errors(app: FastAPI) -> None:
     """Let every error of the application become a problem."""
-    app.add_exception_handler(ProblemError, _told)
+    app.add_exception_handler(ProblemError, _problem_answer)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(StoreError, _unavailable)
@@ -67,7 +67,7 @@ def explain_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _broken)
 
 
-async def _told(_: Request, error: Exception) -> Response:
+async def _problem_answer(_: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)  # noqa: S101 - as it was registered
     return problem(error.status, error.detail, error.headers)
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from kardus.support.workbooks.cells import NOTHING, Cell, date_cell, hidden_cell, truth_cell, unformatted_cell
-from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.sheet_parser import SheetRow
 from kardus.support.workbooks.sheet_supplement import SheetSupplement
 from kardus.support.workbooks.xls_supplement import xls_supplement
 from kardus.support.workbooks.xlsb_supplement import xlsb_supplement
@@ -36,7 +36,7 @@ class CalamineFile:
             if sheet.typ == SheetTypeEnum.WorkSheet
         ]
 
-    def lines(self, sheet: Sheet) -> Iterator[Line]:
+    def lines(self, sheet: Sheet) -> Iterator[SheetRow]:
         """Every line that isn't blank. FarCellError: laying out the sheet would take long."""
         supplement = self._supplement(sheet.part)
         supplement.require_near()

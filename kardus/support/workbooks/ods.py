@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from kardus.support.workbooks.ods_parser import LinesParser, Parser, SheetsParser
-from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.sheet_parser import SheetRow
 from kardus.support.workbooks.xlsx import Sheet
 
 _CONTENT = "content.xml"
@@ -27,7 +27,7 @@ class OdsFile:
             pass
         self.sheets = [Sheet(name, is_visible, str(place)) for place, (name, is_visible) in enumerate(parser.found)]
 
-    def lines(self, sheet: Sheet) -> Iterator[Line]:
+    def lines(self, sheet: Sheet) -> Iterator[SheetRow]:
         """Every line that isn't blank."""
         parser = LinesParser(int(sheet.part))
         for _ in self._fed(parser):

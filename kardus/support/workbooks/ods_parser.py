@@ -16,7 +16,7 @@ from kardus.support.workbooks.cells import (
     truth_cell,
     unformatted_cell,
 )
-from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.sheet_parser import SheetRow
 from kardus.support.workbooks.xml_parser import XmlParser
 
 _OPEN = "urn:oasis:names:tc:opendocument:xmlns:"
@@ -108,7 +108,7 @@ class LinesParser(Parser):
         """`sheet` is its place among all, from 0."""
         super().__init__()
         self._sheet = sheet
-        self._lines: list[Line] = []
+        self._lines: list[SheetRow] = []
         self._next_row, self._column = 1, 0
         self._rows, self._columns, self._cells = range(0), range(0), dict[int, Cell]()
         self._cell: Attributes = {}
@@ -118,7 +118,7 @@ class LinesParser(Parser):
         self._aside = 0
         """How deep in something that isn't the cell's own."""
 
-    def taken(self) -> list[Line]:
+    def taken(self) -> list[SheetRow]:
         """The lines that are complete, once."""
         lines, self._lines = self._lines, []
         return lines
@@ -190,7 +190,7 @@ def _repeated(first: int, times: str | None) -> range:
     return range(first, first + (int(times) if times else 1))
 
 
-def _repeated_lines(rows: range, cells: dict[int, Cell]) -> list[Line]:
+def _repeated_lines(rows: range, cells: dict[int, Cell]) -> list[SheetRow]:
     """The lines of a row that stands for several; of too many, the first, which says so."""
     if len(rows) <= MOST_ALIKE:
         return [(number, cells) for number in rows]

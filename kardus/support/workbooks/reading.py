@@ -13,7 +13,7 @@ from kardus.support.errors import DataError
 from kardus.support.input_files import open_file
 from kardus.support.spelling import composed
 from kardus.support.workbooks.ods import OdsFile
-from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.sheet_parser import SheetRow
 from kardus.support.workbooks.sheet_supplement import FarCellError
 from kardus.support.workbooks.subprocess_reader import SubprocessWorkbook
 from kardus.support.workbooks.xlsx import Sheet, Workbook, XlsxFile
@@ -59,7 +59,7 @@ def workbook_kind(path: Path) -> str:
     return _XLSX
 
 
-def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = False) -> Iterator[Line]:
+def workbook_lines(path: Path, sheet: str | None = None, *, can_choose: bool = False) -> Iterator[SheetRow]:
     """Every line that isn't blank of a workbook's only visible sheet with any, or of the named one, as it is read.
 
     Raises:

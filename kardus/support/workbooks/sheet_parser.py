@@ -14,7 +14,7 @@ from kardus.support.workbooks.cells import NOTHING, Cell, hidden_cell
 from kardus.support.workbooks.xml_chunks import PLAIN_TEXT, unescaped, xml_chunks
 from kardus.support.workbooks.xml_parser import XmlParser
 
-Line = tuple[int, dict[int, Cell]]
+SheetRow = tuple[int, dict[int, Cell]]
 """Number of a line, from 1, and those of its cells that aren't blank, by column, from 0."""
 StoredCell = Callable[[str, str, str, bool], Cell]
 """What a cell shows, of its kind (`t`), what is stored, its style (`s`), and whether it is a formula."""
@@ -37,7 +37,7 @@ _MOST_KNOWN = 20_000
 _END = "</row>"
 
 
-def sheet_lines(part: IO[bytes], shown: StoredCell) -> Iterator[Line]:
+def sheet_lines(part: IO[bytes], shown: StoredCell) -> Iterator[SheetRow]:
     """Every line of a sheet that isn't blank.
 
     Raises:
@@ -62,7 +62,7 @@ class _SheetParser(XmlParser):
     def __init__(self, shown: StoredCell) -> None:
         super().__init__()
         self._shown = shown
-        self._lines: list[Line] = []
+        self._lines: list[SheetRow] = []
         self._number, self._column = 0, -1
         self._cells: dict[int, Cell] = {}
         self._kind, self._style, self._is_formula = "n", "", False
@@ -76,7 +76,7 @@ class _SheetParser(XmlParser):
         """Take some rows without the parser, if it is nothing else, and as most are; all of them or none."""
         parts = _CELL.split(xml)
         number, column = self._number, -1
-        lines: list[Line] = []
+        lines: list[SheetRow] = []
         for before, letters, rest in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
             if before or not lines:
                 row = _ROW.fullmatch(before)
@@ -96,7 +96,7 @@ class _SheetParser(XmlParser):
         self._lines += [(number, self._with_hidden_columns(cells)) for number, cells in lines if cells]
         return True
 
-    def taken(self) -> list[Line]:
+    def taken(self) -> list[SheetRow]:
         """The lines that are complete, once."""
         lines, self._lines = self._lines, []
         return lines

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from kardus.support.workbooks.sheet_parser import Line
+from kardus.support.workbooks.sheet_parser import SheetRow
 from kardus.support.workbooks.sheet_supplement import FarCellError
 from kardus.support.workbooks.xlsx import Sheet, Workbook
 
@@ -35,11 +35,11 @@ class SubprocessWorkbook:
         done = subprocess.run(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)  # noqa: S603 - our own module
         if done.returncode:
             raise ValueError(f"the reader of {suffix} files ended with {done.returncode}")
-        read: list[tuple[Sheet, list[Line] | str]] = pickle.loads(done.stdout)  # noqa: S301 - of our own process
+        read: list[tuple[Sheet, list[SheetRow] | str]] = pickle.loads(done.stdout)  # noqa: S301 - of our own process
         self.sheets = [sheet for sheet, _ in read]
         self._lines = dict(read)
 
-    def lines(self, sheet: Sheet) -> Iterator[Line]:
+    def lines(self, sheet: Sheet) -> Iterator[SheetRow]:
         """Every line that isn't blank.
 
         Raises:
@@ -61,7 +61,7 @@ def _read(suffix: str) -> None:
     sys.stdout.buffer.write(pickle.dumps([(sheet, _lines_of(book, sheet)) for sheet in book.sheets]))
 
 
-def _lines_of(book: Workbook, sheet: Sheet) -> list[Line] | str:
+def _lines_of(book: Workbook, sheet: Sheet) -> list[SheetRow] | str:
     """Those of a sheet, or why it would take long to read them: it may not be the one that is wanted."""
     try:
         return list(book.lines(sheet))

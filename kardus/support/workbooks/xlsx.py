@@ -28,7 +28,7 @@ from kardus.support.workbooks.cells import (
 )
 from kardus.support.workbooks.relations import root, targets
 from kardus.support.workbooks.shared_texts import shared_texts
-from kardus.support.workbooks.sheet_parser import TRUE, Line, sheet_lines
+from kardus.support.workbooks.sheet_parser import TRUE, SheetRow, sheet_lines
 
 _BUILT_IN = {0: GENERAL, 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 49: TEXT}
 """Number formats that a file doesn't write down (18.8.30)."""
@@ -54,7 +54,7 @@ class Workbook(Protocol):
 
     sheets: list[Sheet]
 
-    def lines(self, sheet: Sheet) -> Iterator[Line]:
+    def lines(self, sheet: Sheet) -> Iterator[SheetRow]:
         """Every line that isn't blank."""
 
 
@@ -77,7 +77,7 @@ class XlsxFile:
         is_of_1904 = properties is not None and _is_true(properties.get("date1904"))
         self._day_0 = _DAY_0_OF_1904 if is_of_1904 else _DAY_0
 
-    def lines(self, sheet: Sheet) -> Iterator[Line]:
+    def lines(self, sheet: Sheet) -> Iterator[SheetRow]:
         """Every line that isn't blank."""
         with self._zip.open(sheet.part) as part:
             yield from sheet_lines(part, self._shown)

@@ -92,7 +92,7 @@ def run_deliver(
     with contextlib.ExitStack() as stack:
         if health is not None:
             stack.enter_context(HealthPage(*health, lambda: report(deliverer.statuses())))
-        stack.enter_context(SignsOfLife(lambda: _told(deliverer.statuses()), as_json=as_json))
+        stack.enter_context(SignsOfLife(lambda: _signs_of(deliverer.statuses()), as_json=as_json))
         stack.enter_context(deliverer)
         notify("READY=1")
         while time.monotonic() < deadline_s and not stopping.wait(HEALTH_POLL_S):
@@ -103,7 +103,7 @@ def run_deliver(
         raise KardusError(f"{problems[0]}: what it lacks is kept")
 
 
-def _told(statuses: dict[str, TargetStatus]) -> tuple[str, dict[str, Any]]:
+def _signs_of(statuses: dict[str, TargetStatus]) -> tuple[str, dict[str, Any]]:
     problems = [f"{name}: {status.problem}" for name, status in statuses.items() if status.problem]
     delivered = sum(status.delivered for status in statuses.values())
     told = {name: asdict(status) for name, status in statuses.items()}

@@ -213,7 +213,7 @@ def run_sync(
     with contextlib.ExitStack() as stack:
         if health is not None:
             stack.enter_context(HealthPage(*health, lambda: report(sync.told())))
-        stack.enter_context(SignsOfLife(lambda: _told(sync.told()), as_json=as_json))
+        stack.enter_context(SignsOfLife(lambda: _signs_of(sync.told()), as_json=as_json))
         threading.Thread(target=_stop_with, args=(stopping, sync.woken, source), name="stop", daemon=True).start()
         notify("READY=1")
         while not stopping.is_set() and time.monotonic() < deadline_s:
@@ -248,5 +248,5 @@ def _waited(stopping: threading.Event, seconds: float) -> None:
     stopping.wait(seconds)
 
 
-def _told(status: SyncStatus) -> tuple[str, dict[str, object]]:
+def _signs_of(status: SyncStatus) -> tuple[str, dict[str, object]]:
     return status.problem or f"{status.managed} locations follow the WMS", asdict(status)

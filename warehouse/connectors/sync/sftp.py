@@ -69,7 +69,7 @@ class SftpSource:
         try:
             return asyncio.run(self._read())
         except (asyncssh.Error, OSError, ValueError, TimeoutError) as error:
-            raise SourceError(f"{self.name}: {self._told(error)}") from error
+            raise SourceError(f"{self.name}: {self._cause_and_remedy(error)}") from error
 
     def wait(self, stopping: threading.Event, seconds: float) -> None:
         """The whole interval: nothing tells."""
@@ -149,7 +149,7 @@ class SftpSource:
             path.write_bytes(content)
             return snapshot_of(path, self._form, f"{self.name}: {found.name}")
 
-    def _told(self, error: Exception) -> str:
+    def _cause_and_remedy(self, error: Exception) -> str:
         """The cause and its remedy, in a line."""
         text = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, asyncssh.HostKeyNotVerifiable):

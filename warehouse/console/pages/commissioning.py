@@ -101,7 +101,7 @@ def newest_picture(request: Request, console: Served, visit: SupervisorVisit, ag
 @router.get("/commission/layout", response_class=Response)
 def layout(console: Served, __: SupervisorVisit, agent: Id, camera: Id) -> Response:
     """What holds, and its history, as the agent says it."""
-    return _told(_ask(console, agent, "layout", ReadLayout(camera=camera)))
+    return _as_json(_ask(console, agent, "layout", ReadLayout(camera=camera)))
 
 
 @router.post("/commission/find", response_class=Response)
@@ -120,7 +120,7 @@ def found_labels(request: Request, __: SupervisorVisit, search: Annotated[str, Q
         return _progress(one, 202)
     if one.problem is not None:
         raise one.problem
-    return _told(one.result if one.result is not None else _refused(one.refusal))
+    return _as_json(one.result if one.result is not None else _refused(one.refusal))
 
 
 @router.post("/commission/stop", response_class=Response)
@@ -147,7 +147,7 @@ def save(request: Request, console: Served, visit: SupervisorVisit, body: _Save)
         keep_view=body.keep_view,
         by=visit.person.name[:200],
     )
-    return _told(_ask(console, body.agent, "set-layout", command))
+    return _as_json(_ask(console, body.agent, "set-layout", command))
 
 
 @router.post("/commission/restore", response_class=Response)
@@ -157,14 +157,14 @@ def restore(request: Request, console: Served, visit: SupervisorVisit, body: _Re
     command = RestoreLayout(
         camera=body.camera, based_on=body.based_on, revision=body.revision, by=visit.person.name[:200]
     )
-    return _told(_ask(console, body.agent, "restore-layout", command))
+    return _as_json(_ask(console, body.agent, "restore-layout", command))
 
 
 def _note(request: Request, console: Console, visit: Visit, body: _OfCamera, detail: str) -> None:
     console.audit.note(entry_of(request, visit.principal, "lay-out", f"{body.agent}/{body.camera}", detail))
 
 
-def _told(found: dict[str, Any] | Response) -> Response:
+def _as_json(found: dict[str, Any] | Response) -> Response:
     return found if isinstance(found, Response) else JSONResponse(found, headers=HEADERS)
 
 

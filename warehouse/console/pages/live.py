@@ -113,7 +113,7 @@ class RackAudience(Audience):
         The rack is to be read anew where an agent has given a location up: its tile goes, or another agent's comes.
         """
         own = [change for change in changes if self._is_own(change)]
-        told = b"".join(self._told(change, tile) for change in own if (tile := _changed_tile(change)))
+        told = b"".join(self._tile_event(change, tile) for change in own if (tile := _changed_tile(change)))
         cleared = [change for change in own if change.kind == "state" and change.later is None]
         return told + (_anew(cleared[-1]) if cleared else b"")
 
@@ -133,7 +133,7 @@ class RackAudience(Audience):
         location = _location_of(change)
         return bool(location) and place_of(location, self.settings.rack).rack == self.rack
 
-    def _told(self, change: StoredChange, tile: Tile) -> bytes:
+    def _tile_event(self, change: StoredChange, tile: Tile) -> bytes:
         html = self._html(tile)
         return f"id: {change.place}\nevent: tile\ndata: {html}\n\n".encode()
 

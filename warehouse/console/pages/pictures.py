@@ -21,13 +21,13 @@ router = APIRouter()
 JPEG = "image/jpeg"
 CHEAP = 0.1
 """Of a request's cost: a rack has hundreds of pictures."""
-Looker = Annotated[Visit, needs(Role.VIEWER, CHEAP)]
+Viewing = Annotated[Visit, needs(Role.VIEWER, CHEAP)]
 NEVER_CHANGES = {"Cache-Control": "private, max-age=86400, immutable"}
 CHANGES = {"Cache-Control": "private, max-age=20"}
 
 
 @router.get("/crops/{event}", response_class=Response)
-def crop(request: Request, console: Served, visit: Looker, event: str) -> Response:
+def crop(request: Request, console: Served, visit: Viewing, event: str) -> Response:
     """The picture that an event rests on. It is noted who looked."""
     with console.reading() as connection:
         file = connection.execute(select(pictures.c.file).where(pictures.c.event == event)).scalar()
@@ -40,7 +40,7 @@ def crop(request: Request, console: Served, visit: Looker, event: str) -> Respon
 
 @router.get("/now", response_class=Response)
 def location_now(
-    request: Request, console: Served, visit: Looker, agent: Id, camera: Id, location: LocationCode
+    request: Request, console: Served, visit: Viewing, agent: Id, camera: Id, location: LocationCode
 ) -> Response:
     """A location as its camera shows it now, whatever stands there: cut out of a picture asked of the agent."""
     jpeg = location_crop(_picture(request, console, agent, camera), location)
@@ -51,7 +51,7 @@ def location_now(
 
 
 @router.get("/view", response_class=Response)
-def camera_now(request: Request, console: Served, visit: Looker, agent: Id, camera: Id) -> Response:
+def camera_now(request: Request, console: Served, visit: Viewing, agent: Id, camera: Id) -> Response:
     """A camera's whole picture now."""
     found = _picture(request, console, agent, camera)
     console.audit.note(entry_of(request, visit.principal, "picture", f"{agent}/{camera}"))
@@ -59,7 +59,7 @@ def camera_now(request: Request, console: Served, visit: Looker, agent: Id, came
 
 
 @router.get("/photos/{name}.jpg", response_class=Response)
-def photo(request: Request, _: Looker, name: str) -> Response:
+def photo(request: Request, _: Viewing, name: str) -> Response:
     """The photo of a product."""
     jpeg = request.app.state.page.products.photo(name)
     if jpeg is None:
