@@ -132,7 +132,7 @@ def _from_parts(stream: StreamRequest) -> Giver:
 
     _begin(read, newest.end)
 
-    return Giver(lambda _: newest.take(), lambda: True)
+    return Giver(lambda _: newest.take(), lambda: True, lambda: newest.age_s)
 
 
 def _from_camera(stream: StreamRequest) -> Giver:

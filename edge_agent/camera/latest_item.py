@@ -21,6 +21,8 @@ class LatestItem(Generic[Item]):
         self._clock = clock
         self._item: Item | None = None
         self._came_s = 0.0
+        self.age_s = 0.0
+        """How long what was last taken had waited."""
         self._end: str | None = None
 
     def put(self, item: Item) -> None:
@@ -48,4 +50,5 @@ class LatestItem(Generic[Item]):
             item, self._item = self._item, None
             if item is None:
                 raise StreamEndedError(self._end or "")
+            self.age_s = self._clock() - self._came_s
             return item

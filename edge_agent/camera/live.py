@@ -108,13 +108,15 @@ class LiveDecoder:
         with self._changed:
             if not packet.size:
                 return  # FFmpeg's mark of the end
-            self._packet_s = self._clock()
+            self._packet_s = came_s = self._clock()
+            if self._stream.decoded == "auto":
+                self._rest.at_s = self._time.of(packet, came_s)
             is_intra = self._stream.decoded == "auto" and packet.stream.codec_context.codec.intra_only
             self._is_alone = is_intra and self._rest.are_keys_whole
             if self._is_alone:
-                self._key = packet, self._clock()
+                self._newest, self._key = None, (packet, came_s)  # what was decoded before is older
             else:
-                self._take(packet, self._clock())
+                self._take(packet, came_s)
             self._changed.notify()
 
     def _leave(self) -> None:
@@ -187,17 +189,16 @@ class LiveDecoder:
         if self._stream.decoded == "all":
             self._decode(packet)
         elif self._stream.decoded == "auto":
-            at_s = self._time.of(packet, came_s)
-            self._rest.take(packet.size, at_s, is_key=packet.is_keyframe)
+            self._rest.take(packet.size, self._rest.at_s, is_key=packet.is_keyframe)
             self._keep(packet)
-            self._take_in_turn(packet, at_s, came_s)
+            self._take_in_turn(packet, came_s)
         elif packet.is_keyframe:
             self._key = packet, came_s
 
-    def _take_in_turn(self, packet: VideoPacket, at_s: float, came_s: float) -> None:
+    def _take_in_turn(self, packet: VideoPacket, came_s: float) -> None:
         """Rest, decode, or go over to the other."""
         is_soon_done = self._kept_bytes <= KEPT_BYTES and self._most_kept * self._frame_s <= CATCH_UP_S
-        is_enough = self._rest.is_enough(at_s) and is_soon_done
+        is_enough = self._rest.is_enough(self._rest.at_s) and is_soon_done
         if self._is_resting and not is_enough:
             self._catch_up(packet.stream)
         elif is_enough and packet.is_keyframe:

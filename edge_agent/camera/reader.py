@@ -42,7 +42,7 @@ class CameraReader(Worker):
         self._failure: type[Exception] | None = None
         """What the source has raised since its last picture."""
         self._last_s = float("-inf")
-        """When its last picture had come."""
+        """When its last picture had come, or was missed."""
 
     def connect(self) -> None:
         """Let the source connect already; `start` asks it for pictures, and tells what fails."""
@@ -130,6 +130,7 @@ class CameraReader(Worker):
             now = datetime.now(UTC)
             if isinstance(picture, str):
                 failures += 1
+                self._last_s = time.monotonic()
                 self._give(SignalLost(self.camera, now, picture))
             else:
                 failures, self._failure = 0, None
@@ -143,7 +144,7 @@ class CameraReader(Worker):
                 return
 
     def _frame(self, number: int, now: datetime, picture: GivenPicture) -> Frame:
-        """A picture, dated as of when it came: one that waited is older, and none is older than the one before."""
+        """A picture, dated as of when it came: one that waited is older, but than nothing that was given."""
         age_s = self._source.age_s if isinstance(self._source, Resting) else 0.0
         at_s = max(time.monotonic() - age_s, self._last_s)
         self._last_s = at_s

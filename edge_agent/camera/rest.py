@@ -44,19 +44,19 @@ class Rest:
         self.attention: Attention = "moving"
         self._key_s: float | None = None
         self._intervals: deque[float] = deque(maxlen=INTERVALS)
-        self._at_s = 0.0
-        """When the last packet came."""
+        self.at_s = 0.0
+        """When the last packet came, be it judged or not."""
         self._sizes_missed, self._keys_in_part = _Distrust(), _Distrust()
 
     def attend(self, attention: Attention, *, is_resting: bool) -> None:
         """What the agent makes of the last picture, which was a key frame where the stream `is_resting`."""
         if attention == "moving" and is_resting:
-            self._sizes_missed.begin(self._at_s)  # they should have told
+            self._sizes_missed.begin(self.at_s)  # they should have told
         self.attention = attention
 
     def take(self, size: int, at_s: float, *, is_key: bool) -> None:
         """A packet has come, of so many bytes."""
-        self._at_s = at_s
+        self.at_s = at_s
         if is_key:
             if self._key_s is not None:
                 self._intervals.append(at_s - self._key_s)
@@ -68,16 +68,16 @@ class Rest:
     @property
     def are_keys_whole(self) -> bool:
         """Whether each key frame of late has been a whole picture by itself."""
-        return not self._keys_in_part.holds(self._at_s)
+        return not self._keys_in_part.holds(self.at_s)
 
     @property
     def sizes_tell(self) -> bool:
         """Whether sizes tell that something moves, and have told all that the agent has seen of late."""
-        return self.sizes.is_telling and not self._sizes_missed.holds(self._at_s)
+        return self.sizes.is_telling and not self._sizes_missed.holds(self.at_s)
 
     def distrust_keys(self) -> None:
         """A key frame was no whole picture by itself (the encoder refreshes bit by bit, or fields are interlaced)."""
-        self._keys_in_part.begin(self._at_s)
+        self._keys_in_part.begin(self.at_s)
 
     def is_enough(self, at_s: float) -> bool:
         """Whether key frames alone are enough from now on."""

@@ -138,13 +138,16 @@ def _play_parts(parts: list[_Part], wanted: Collection[str]) -> Iterator[Replaye
             if part.header.run != run:
                 gap_s = max(0.0, (entry.at - at).total_seconds()) if run else entry.at_s
                 run, offset_s = part.header.run, at_s + gap_s - entry.at_s
-            at, at_s = entry.at, max(at_s, entry.at_s + offset_s)
+            own_s = entry.at_s + offset_s  # a picture that had waited is older than what was dealt with before it
+            at, at_s = entry.at, max(at_s, own_s)
             picture += entry.picture is not None
             if entry.camera is None or entry.camera in wanted:
-                yield _moment(part.folder, entry, at_s, picture)
+                yield _moment(part.folder, entry, (own_s, at_s), picture)
 
 
-def _moment(folder: Path, entry: RecordingEntry, at_s: float, picture: int) -> ReplayedInput:
+def _moment(folder: Path, entry: RecordingEntry, times_s: tuple[float, float], picture: int) -> ReplayedInput:
+    """`times_s`: the entry's own, and when it was dealt with."""
+    own_s, at_s = times_s
     if entry.location is not None and entry.expected is not None:
         return ReplayedInput(entry.at, at_s, ExpectedMessage(entry.location, entry.expected.model_dump_json().encode()))
     if entry.camera is None:
@@ -152,7 +155,7 @@ def _moment(folder: Path, entry: RecordingEntry, at_s: float, picture: int) -> R
     if entry.picture is None:
         return ReplayedInput(entry.at, at_s, SignalLost(entry.camera, entry.at, entry.lost or ""))
     seen = try_picture(folder / entry.picture)
-    return ReplayedInput(entry.at, at_s, _item(entry.camera, picture, entry.at, at_s, seen), picture)
+    return ReplayedInput(entry.at, at_s, _item(entry.camera, picture, entry.at, own_s, seen), picture)
 
 
 def _item(camera: str, picture: int, at: datetime, at_s: float, seen: GivenPicture | str) -> Frame | SignalLost:

@@ -94,6 +94,15 @@ class Camera:
         self._pipeline.process([replace(given, number=self._number, at_s=self._number / 10)])
         return {finding.location: finding.verdict for finding in self._found}
 
+    def wait(self, seconds: float) -> None:
+        """The next picture comes so much later."""
+        self._number += round(seconds * 10)
+
+    @property
+    def attention(self) -> str:
+        """What the camera is told of its last picture."""
+        return self._pipeline._cameras["rack"].attention
+
     @property
     def reasons(self) -> set[str]:
         """Why the last picture's verdicts are what they are."""
@@ -133,6 +142,22 @@ def test_at_rest_half_of_a_picture_is_enough_and_a_slot_that_changes_is_cut_out_
     told = [camera.verdicts_of(given) for given in changed]
     assert {FIRST: Verdict.EMPTY} in told
     assert any(_is_whole(given) for given in changed)
+
+
+def test_while_a_warehouse_is_dark_its_pictures_rest_and_no_crop_is_cut_out_of_them(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    for number in range(3):
+        camera.verdicts(still(number))
+    nights = [coded_frame(still(number) // 30) for number in range(5)]
+    attentions = []
+    for given in nights:
+        camera.verdicts_of(given)
+        attentions.append(camera.attention)
+        camera.wait(25)
+    assert attentions == ["rest", "wanted", "wanted", "wanted", "rest"], "one dark picture may be a mistake"
+    assert not any(_is_whole(given) for given in nights[2:])
+    morning = [camera.verdicts(still(number)) for number in range(5, 9)]
+    assert dict.fromkeys(LOCATIONS, Verdict.MATCH) in morning
 
 
 def test_of_a_stream_s_planes_a_whole_picture_is_made_once_and_none_where_a_carton_is_gone(tmp_path: Path) -> None:

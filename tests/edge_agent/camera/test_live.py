@@ -29,6 +29,7 @@ from edge_agent.camera.display_frame import DecodedFrame
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.live import LiveDecoder
 from edge_agent.camera.packet_sizes import RESTS_AFTER_S
+from edge_agent.camera.rest import FIRST_DISTRUST_S
 from edge_agent.camera.slices import VideoPacket
 from edge_agent.camera.stream import rtsp_source
 from edge_agent.camera.video import decode_packet
@@ -419,6 +420,21 @@ def test_a_picture_that_is_decoded_alone_is_the_same(tmp_path: Path) -> None:
             if found is not None:
                 assert isinstance(found, DecodedFrame)
                 assert found.frame.to_ndarray().tobytes() in every
+
+
+def test_of_pictures_that_stand_for_themselves_none_is_given_that_was_decoded_long_before(tmp_path: Path) -> None:
+    """After one that was damaged each is decoded as it comes, until those of the camera are trusted again."""
+    looks, given = _looks(), []
+    with _open_packets(_write(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"}))) as packets:
+        for number, packet in enumerate(itertools.islice(packets, 100)):
+            looks.now_s += FIRST_DISTRUST_S / 50
+            if number == 10:
+                looks.every._rest.distrust_keys()
+            looks.every.take_packet(packet)
+            given.append(looks.every.rests)
+    assert given == [True] * 10 + [False] * 49 + [True] * 41
+    assert isinstance(looks.every.take("wanted", 0), DecodedFrame)
+    assert looks.every.age_s == 0
 
 
 def test_of_pictures_that_stand_for_themselves_only_those_asked_for_are_decoded(tmp_path: Path) -> None:

@@ -110,6 +110,19 @@ def test_parts_follow_one_another_by_number_and_seconds_go_on(tmp_path: Path) ->
     assert [moment.at_s for moment in moments] == [100, 104, 164, 164]
 
 
+def test_a_picture_that_had_waited_is_replayed_with_its_own_time_and_in_its_order(tmp_path: Path) -> None:
+    entries = [
+        _entry(10, 60, camera="left", lost="a"),
+        _entry(6, 56, camera="right", picture="000001.jpg"),
+        _entry(11, 61, camera="right", picture="000002.jpg"),
+    ]
+    _, waited, after = _play(open_parts(parts_in(_part(tmp_path / "p", entries, left=True, right=True))))
+    assert isinstance(waited.item, Frame)
+    assert isinstance(after.item, Frame)
+    assert (waited.at_s, after.at_s) == (60, 61)
+    assert (waited.item.at_s, after.item.at_s) == (56, 61)
+
+
 @given(st.lists(st.tuples(st.integers(-500, 500), st.integers(0, 500), st.sampled_from("ab")), min_size=1, max_size=8))
 def test_time_never_goes_back_whatever_the_clocks_did(steps: list[tuple[int, int, str]]) -> None:
     import tempfile

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from unittest.mock import Mock
 
 import pytest
@@ -15,6 +16,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.subscriber import Subscriber
 from kardus.support.errors import BrokerError
 from tests.brokers import Mosquitto
+from tests.clocks import clock_of
 from tests.kardus.mqtt.scripted_broker import CONNECT, SUBSCRIBE, ScriptedBroker, connack, disconnect, suback
 from tests.patience import PATIENCE_S, wait_until
 
@@ -82,8 +84,9 @@ def test_why_the_broker_refuses_connection_and_subscription_is_passed_on(caplog:
 
 def test_a_connection_that_does_not_last_leaves_the_back_off_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts from the broker's acceptance: to be kept waiting for that is no connection that lasts."""
-    monkeypatch.setattr(sessions, "SHORT_S", 0.5)
-    failures: list[int] = []
+    monkeypatch.setattr(sessions, "SHORT_S", 2 * PATIENCE_S)
+    waited_s, failures = 0.0, list[int]()
+    monkeypatch.setattr(sessions, "time", clock_of(monotonic=lambda: time.monotonic() + waited_s))
     enough = threading.Event()
 
     def backoff_s(count: int) -> float:
@@ -93,8 +96,11 @@ def test_a_connection_that_does_not_last_leaves_the_back_off_as_it_is(monkeypatc
         return 0.01
 
     def late(kind: int, _: bytes) -> bytes | None:
-        enough.wait(0.6)
-        return connack() + disconnect(0x8E) if kind == CONNECT else None
+        nonlocal waited_s
+        if kind != CONNECT:
+            return None
+        waited_s += 0 if enough.is_set() else 3 * PATIENCE_S
+        return connack() + disconnect(0x8E)
 
     monkeypatch.setattr(sessions, "backoff_s", backoff_s)
     with ScriptedBroker(late) as broker:
