@@ -27,7 +27,7 @@ from warehouse.connectors.sync.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "wms.md").read_text(encoding="utf-8")
-COMMANDS = PAGE.partition("## From nothing to a list")[2].partition("```sh\n")[2].partition("```")[0].splitlines()
+COMMANDS = PAGE.partition("## Quick start")[2].partition("```sh\n")[2].partition("```")[0].splitlines()
 DEBIAN = """
 sudo() {
     if [ "$1" = -u ]; then (export PGUSER="$2"; shift 2; "$@"); else "$@" --simulate; fi
