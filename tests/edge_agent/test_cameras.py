@@ -9,24 +9,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.cameras import Camera, Cameras
-from edge_agent.config import Config
+from edge_agent.cameras import Cameras
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, VerdictSection, ViewSection
 from edge_agent.deciding import judging, verdict
 from edge_agent.deciding.judging import Votes
 from edge_agent.deciding.verdict import AgreedVerdict, Judgement
-from edge_agent.records import Activity, Expectation, Frame, SlotObservations
+from edge_agent.records import Activity, Expectation, SlotObservations
 from edge_agent.seeing import camera_view
 from edge_agent.seeing.camera_view import BAD_IN_A_ROW, CameraView, Cutting
-from kardus.contract.messages import Expected, Status
+from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
-from kardus.inference.classification import Classification, SkuScore
+from kardus.inference.classification import Classification
 from kardus.inference.geometry import FloatArray
 from kardus.inference.preprocess import Pixels, rectify
 from kardus.support.clock import SetClock
 from kardus.support.errors import ConfigError, UnknownLocationError
 from simulator.script import Change, ChangeKind
+from tests.edge_agent.one_slot import one_slot_config, seen_as
 from tests.edge_agent.racks import RACK, frame, nudged, shelf, still, write_still
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -83,12 +83,6 @@ def _watch(*, facings: bool = False, reference: Path | None = None) -> Watched:
     )
     view = CameraView(camera, ViewSection(), GateSection(refresh_s=100), live=False)
     return Watched(view, Votes([(slot.location, slot.facing) for slot in view.slots], RULES))
-
-
-def _seen(sku: str) -> Classification:
-    others = (SkuScore(name, 0.005) for name in ("A", "B", "C", "empty") if name != sku)
-    scores = (SkuScore(sku, 0.98), *others)
-    return Classification(sku, sku, "category", 0.98, 0.98, known=True, skus=scores)
 
 
 @pytest.fixture
@@ -151,7 +145,7 @@ def _play(watch: Watched, answers: list[list[str]], expected: Expected, start_s:
     asked = []
     for number, skus in enumerate(answers):
         look = watch.see(still(number), start_s + number)
-        watch.take(look, [_seen(skus[slot]) for slot in look.chosen], dict.fromkeys(watch.votes.locations, expected))
+        watch.take(look, [seen_as(skus[slot]) for slot in look.chosen], dict.fromkeys(watch.votes.locations, expected))
         asked.append(len(look.chosen))
     return asked
 
@@ -189,7 +183,7 @@ def test_a_changed_expectation_asks_for_another_look() -> None:
     watch.votes.schedule_classification(SECOND)
     look = watch.see(still(5), 10)
     assert look.chosen == (1,)
-    watch.take(look, [_seen("A")], {FIRST: _expect("A"), SECOND: _expect("B")})
+    watch.take(look, [seen_as("A")], {FIRST: _expect("A"), SECOND: _expect("B")})
     assert watch.touched == {SECOND}
     agreed = watch.decide(SECOND, _expect("B"))
     assert agreed
@@ -297,12 +291,12 @@ def test_the_first_picture_and_an_exchanged_carton_are_told_as_other_stock() -> 
     changed = []
     for number in range(3):
         observed = watch.see(still(number), number)
-        changed.append(watch.votes.take(observed, [_seen("A")] * len(observed.chosen))[1])
+        changed.append(watch.votes.take(observed, [seen_as("A")] * len(observed.chosen))[1])
     assert changed == [{FIRST, SECOND}, set(), set()]
     gone = shelf(Change(0, ChangeKind.REMOVE, FIRST))
     for number in range(3, 5):
         observed = watch.see(gone.frame(number), number)
-        changed.append(watch.votes.take(observed, [_seen("A")] * len(observed.chosen))[1])
+        changed.append(watch.votes.take(observed, [seen_as("A")] * len(observed.chosen))[1])
     assert changed[-1] == {FIRST}
 
 
@@ -316,7 +310,7 @@ def test_a_vote_is_judged_once_and_again_for_another_expectation(monkeypatch: py
 
     monkeypatch.setattr(judging, "judge_vote", counting)
     observed = watch.see(still(0), 0)
-    watch.votes.take(observed, [_seen("A"), _seen("A")])
+    watch.votes.take(observed, [seen_as("A"), seen_as("A")])
     for _ in range(3):
         watch.decide(FIRST, first)
     assert len(judged) == 1
@@ -326,64 +320,7 @@ def test_a_vote_is_judged_once_and_again_for_another_expectation(monkeypatch: py
 
 def test_a_location_that_no_camera_sees_is_named() -> None:
     with pytest.raises(UnknownLocationError, match="location 'nowhere'"):
-        Cameras(_config(), lambda _: None).watching("nowhere")
-
-
-def test_a_camera_may_rest_once_nothing_moves_and_nothing_is_wanted() -> None:
-    camera = Cameras(_config(), lambda _: None)["rack"]
-    count, attentions = len(camera.votes.locations), []
-    attentions.append(camera.attention)
-    camera.status = "ok"
-    camera.votes.schedule_classification(camera.votes.locations[0])
-    attentions.append(camera.attention)
-    for busy in (True, False):
-        activities = [Activity(classify=not busy, busy=busy)] * count
-        chosen = () if busy else tuple(range(count))
-        crops, corners = np.zeros((len(chosen), 8, 8, 3), np.uint8), np.zeros((len(chosen), 4, 2))
-        observed = SlotObservations(
-            NOON, activities, chosen, Image.new("RGB", (8, 8)), corners, crops, (None,) * len(chosen)
-        )
-        for _ in range(RULES.window):
-            camera.votes.take(observed, [_seen("A")] * len(chosen))
-        for location in () if busy else camera.votes.locations:
-            judging.LocationJudge({}, {}, 60, SetClock(NOON, 0.0)).finding(camera.votes, location, "rack", NOON)
-        attentions.append(camera.attention)
-    assert attentions == ["wanted", "wanted", "moving", "rest"]
-
-
-def _show(camera: Camera, activity: Activity) -> None:
-    activities = [activity] * len(camera.votes.locations)
-    observed = SlotObservations(
-        NOON, activities, (), Image.new("RGB", (8, 8)), np.zeros((0, 4, 2)), np.zeros((0, 8, 8, 3), np.uint8), ()
-    )
-    camera.votes.take(observed, [])
-
-
-def test_a_camera_may_rest_behind_what_has_stood_before_a_location_for_long() -> None:
-    camera = Cameras(_config(), lambda _: None)["rack"]
-    camera.status = "ok"
-    camera.votes.schedule_classification(camera.votes.locations[0])
-    for settled, attention in ((False, "moving"), (True, "rest"), (False, "moving")):
-        _show(camera, Activity(classify=False, busy=True, obstructed=True, settled=settled))
-        assert camera.attention == attention
-    _show(camera, Activity(classify=False, busy=True, obstructed=True, settled=True))
-    camera.votes.signal_lost()
-    camera.votes.schedule_classification(camera.votes.locations[0])
-    assert camera.attention == "wanted"
-
-
-@pytest.mark.parametrize(
-    ("status", "after_a_minute"),
-    [("dark", "rest"), ("covered", "rest"), ("colour cast", "rest"), ("lost", "wanted"), ("frozen", "wanted")],
-)
-def test_a_camera_may_rest_while_its_warehouse_is_dark_but_not_where_its_pictures_are_wanting(
-    status: Status, after_a_minute: str
-) -> None:
-    camera = Cameras(_config(), lambda _: None)["rack"]
-    camera.status, camera.since_s = status, 500.0
-    for at_s, attention in ((559.0, "wanted"), (560.0, after_a_minute)):
-        camera.newest = Frame("rack", 1, NOON, at_s, Image.new("RGB", (8, 8)))
-        assert camera.attention == attention
+        Cameras(one_slot_config(), lambda _: None).watching("nowhere")
 
 
 def test_a_location_that_leaves_the_configuration_during_its_grace_is_not_judged_again() -> None:
@@ -392,7 +329,7 @@ def test_a_location_that_leaves_the_configuration_during_its_grace_is_not_judged
     watched = judging.LocationJudge(expected, {}, 60, clock)
     observed = watch_of_one()
     for _ in range(3):
-        votes.take(observed, [_seen("B")])
+        votes.take(observed, [seen_as("B")])
     watched.finding(votes, FIRST, "rack", clock.now())
     assert watched.in_grace == {FIRST}
     watched.use(60, {SECOND})
@@ -412,13 +349,3 @@ def watch_of_one() -> SlotObservations:
         np.empty(0, np.uint8),
         (None,),
     )
-
-
-def _config() -> Config:
-    content = {
-        "name": "rack",
-        "source": {"type": "file", "path": "x.jpg"},
-        "locations": [{"id": FIRST, "corners": _corners(0)}],
-    }
-    agent = {"site": "s", "name": "b", "data_dir": "."}
-    return Config.model_validate({"agent": agent, "model": {"bundle": "x"}, "cameras": [content]})

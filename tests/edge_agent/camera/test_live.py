@@ -7,21 +7,15 @@ stream's own.
 
 import contextlib
 import itertools
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cache
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 from av.error import InvalidDataError
-from av.video.frame import PictureType
-from numpy.typing import NDArray
 
 from edge_agent.camera import live
 from edge_agent.camera.decoding import Attention, StreamRequest
@@ -35,119 +29,20 @@ from edge_agent.camera.stream import rtsp_source
 from edge_agent.camera.video import decode_packet
 from edge_agent.config.sources import RtspSource
 from kardus.inference.part_decoded import GivenPicture
-from tests.cameras import RtspCamera, chart
+from tests.cameras import RtspCamera
+from tests.edge_agent.camera.coded_streams import (
+    CALM_S,
+    ENDS_S,
+    HELD,
+    MOVED_S,
+    MOVES_S,
+    RATE,
+    SPARING,
+    WHOLE,
+    Coded,
+    write_stream,
+)
 from tests.patience import PATIENCE_S, wait_until
-
-ENCODE = Path(__file__).parents[2] / "gst_encode.py"
-WIDTH, HEIGHT, RATE = 320, 192, 25
-CALM_S, MOVES_S, MOVED_S, ENDS_S = 14.0, 24.0, 25.5, 34.0
-"""All is learnt by the first: five courses of key frames that come every 2 s, and `RESTS_AFTER_S`."""
-ALONE, ALONE_265 = {"threads": "1"}, "log-level=none:pools=none:frame-threads=1"
-BOTH_WAYS = f"{ALONE_265}:bframes=2"
-QUICK = {"preset": "ultrafast", "tune": "zerolatency"}
-OF_GSTREAMER = "speed-preset=ultrafast key-int-max=50"
-
-
-@dataclass(frozen=True)
-class Coded:
-    """How a stream is made."""
-
-    codec: str
-    options: dict[str, str] = field(default_factory=dict)
-    key_every_s: float = 2.0
-    bits_a_second: int = 0
-    strays: float = 0.0
-    """So much of the time at rest, at most, is decoded in full, since sizes stray by chance."""
-    lost: float = 0.0
-    """So many of the frames were never sent, at random: the rate varies."""
-    keys_s: tuple[float, ...] = ()
-    """More key frames, at these times."""
-
-
-SPARING = {
-    "x264": Coded("libx264", QUICK | {"crf": "28"}),
-    "x264 in a noise that is sent": Coded("libx264", QUICK | {"crf": "18"}, strays=0.5),
-    "x264, key frames every 3 s": Coded("libx264", QUICK | {"crf": "28"}, 3.0),
-    "x264 with B-frames": Coded("libx264", {"preset": "superfast", "crf": "26", "bf": "2"}, strays=0.5),
-    "x264 at a rate that varies": Coded("libx264", QUICK | {"crf": "28"}, 3.0, lost=0.35, strays=0.5),
-    "x265": Coded("libx265", QUICK | {"crf": "28", "x265-params": ALONE_265}, strays=0.5),
-    "x265 with B-frames": Coded("libx265", {"preset": "ultrafast", "crf": "28", "x265-params": BOTH_WAYS}, strays=0.5),
-    "GStreamer's x264": Coded(f"x264enc {OF_GSTREAMER} pass=qual quantizer=28 bframes=0 threads=1"),
-    "GStreamer's x264 with B-frames": Coded(
-        f"x264enc {OF_GSTREAMER} pass=qual quantizer=28 bframes=2 threads=1", strays=0.5
-    ),
-    "GStreamer's x265": Coded(f"x265enc {OF_GSTREAMER} option-string=crf=28:pools=none:frame-threads=1", strays=0.5),
-}
-"""At rest key frames alone are decoded of these, ..."""
-ONE_KEY = QUICK | {"crf": "28", "sc_threshold": "0", "forced-idr": "1"}
-HELD = QUICK | {"maxrate": "500k", "bufsize": "250k"}
-WHOLE = {
-    "x264 at a held rate, key frames every 4 s": Coded("libx264", HELD, 4.0, 500_000),
-    "x264, key frames every 8 s": Coded("libx264", QUICK | {"crf": "28"}, 8.0),
-    "x264, one key frame in minutes": Coded("libx264", ONE_KEY, 600.0),
-    "x264, key frames that become seldom": Coded("libx264", ONE_KEY, 600.0, keys_s=(2, 4, 6, 8)),
-    "x265, one key frame in minutes": Coded(
-        "libx265", QUICK | {"crf": "28", "x265-params": f"{ALONE_265}:scenecut=0"}, 600.0
-    ),
-    "x264, refreshed bit by bit": Coded("libx264", QUICK | {"crf": "28", "x264-params": "intra-refresh=1"}),
-    "x264, interlaced": Coded("libx264", {"preset": "ultrafast", "crf": "28", "flags": "+ildct+ilme"}),
-}
-"""... and of these every frame."""
-
-
-@cache
-def _noises() -> list[NDArray[np.int16]]:
-    rng = np.random.default_rng(0)
-    return [rng.normal(0, 3, (HEIGHT, WIDTH, 3)).astype(np.int16) for _ in range(8)]
-
-
-def _frame(number: int) -> NDArray[np.uint8]:
-    at_s = number / RATE
-    picture = np.asarray(chart(WIDTH, HEIGHT)).astype(np.int16)
-    if at_s >= MOVES_S:
-        left = round(20 + 100 * min(1.0, (at_s - MOVES_S) / (MOVED_S - MOVES_S)))
-        picture[80:112, left : left + 28] = np.asarray(chart(28, 32))[:, ::-1]
-    noisy: NDArray[np.int16] = picture + np.roll(_noises()[number % 8], number * 37, 1)
-    return noisy.clip(0, 255).astype(np.uint8)
-
-
-def _frames(coded: Coded) -> Iterator[av.VideoFrame]:
-    """Those that are sent, each with its time."""
-    rng, count = np.random.default_rng(1), round(ENDS_S * RATE)
-    for number in np.flatnonzero(rng.random(count) >= coded.lost).tolist():
-        frame = av.VideoFrame.from_ndarray(_frame(number), "rgb24")
-        frame.pts, frame.time_base = number, Fraction(1, RATE)
-        if number in {round(at_s * RATE) for at_s in coded.keys_s}:
-            frame.pict_type = PictureType.I
-        yield frame
-
-
-def _write(path: Path, coded: Coded) -> Path:
-    if coded.codec.startswith("x26"):
-        return _write_by_gstreamer(path, coded)
-    with av.open(str(path), "w") as out:
-        video = out.add_stream(coded.codec, rate=RATE, options=ALONE | coded.options)
-        assert isinstance(video, av.VideoStream)
-        video.width, video.height = WIDTH, HEIGHT
-        video.pix_fmt = "yuvj420p" if coded.codec == "mjpeg" else "yuv420p"
-        video.gop_size = round(coded.key_every_s * RATE * (1 - coded.lost))
-        if coded.bits_a_second:
-            video.bit_rate = coded.bits_a_second
-        for frame in _frames(coded):
-            out.mux(video.encode(frame))
-        out.mux(video.encode(None))
-    return path
-
-
-def _write_by_gstreamer(path: Path, coded: Coded) -> Path:
-    raw = path.with_suffix(".raw")
-    with raw.open("wb") as file:
-        for frame in _frames(coded):
-            file.write(frame.reformat(format="yuv420p").to_ndarray().tobytes())
-    size = f"width={WIDTH} height={HEIGHT} framerate={RATE}/1"
-    subprocess.run(["/usr/bin/python3", str(ENCODE), str(raw), size, coded.codec, str(path)], check=True)
-    raw.unlink()
-    return path
 
 
 @dataclass
@@ -192,7 +87,7 @@ def _looks(decoded: str = "auto") -> Looks:
 @pytest.mark.parametrize("interval_s", [0.6, 1.0, 1.2, 1.8])
 def test_no_key_frame_is_passed_over_however_late_it_is_asked_for(tmp_path: Path, interval_s: float) -> None:
     """What came a moment after a request was a second old at the next one: it was dropped, and what it showed first."""
-    looks = _looks().play(_write(tmp_path / "x.mkv", SPARING["x264"]), interval=round(interval_s * RATE))
+    looks = _looks().play(write_stream(tmp_path / "x.mkv", SPARING["x264"]), interval=round(interval_s * RATE))
     shown = [of for _, of in looks.between(0, MOVES_S)]
     for key_s in range(2, int(MOVES_S) - 2, 2):
         assert any(key_s <= of < key_s + 2 for of in shown), key_s
@@ -200,7 +95,7 @@ def test_no_key_frame_is_passed_over_however_late_it_is_asked_for(tmp_path: Path
 
 def test_of_a_key_frame_that_waited_its_age_is_told(tmp_path: Path) -> None:
     looks, ages_s = _looks(), []
-    with _open_packets(_write(tmp_path / "x.mkv", SPARING["x264"])) as packets:
+    with _open_packets(write_stream(tmp_path / "x.mkv", SPARING["x264"])) as packets:
         for number, packet in enumerate(packets):
             looks.now_s += 1 / RATE
             looks.every.take_packet(packet)
@@ -229,7 +124,7 @@ def test_a_box_that_could_not_catch_up_in_two_seconds_decodes_as_it_comes(
 
     looks.every._spent = lambda: busy_s
     monkeypatch.setattr(live, "decode_packet", decode)
-    with _open_packets(_write(tmp_path / "x.mkv", SPARING["x264"])) as packets:
+    with _open_packets(write_stream(tmp_path / "x.mkv", SPARING["x264"])) as packets:
         for packet in itertools.islice(packets, round(MOVES_S * RATE)):
             looks.now_s += 1 / RATE
             looks.every.take_packet(packet)
@@ -240,7 +135,7 @@ def test_a_box_that_could_not_catch_up_in_two_seconds_decodes_as_it_comes(
 
 def test_a_key_frame_that_is_given_after_the_stream_has_ended_has_its_age(tmp_path: Path) -> None:
     looks = _looks()
-    with _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
+    with _played_until(looks, write_stream(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
         assert looks.every._key is not None
         came_s = looks.every._key[1]
         looks.every._leave()
@@ -270,7 +165,7 @@ def _played_until(looks: Looks, path: Path, until_s: float) -> Iterator[None]:
 
 def test_who_wants_more_while_all_rests_is_given_a_picture_of_now(tmp_path: Path) -> None:
     looks = _looks()
-    with _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
+    with _played_until(looks, write_stream(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
         assert looks.every.rests
         found = looks.every.take("wanted", 0)
     assert isinstance(found, DecodedFrame)
@@ -280,7 +175,7 @@ def test_who_wants_more_while_all_rests_is_given_a_picture_of_now(tmp_path: Path
 @pytest.mark.parametrize("decoded", ["auto", "all"])
 def test_of_a_camera_that_is_gone_no_old_picture_is_given_as_one_of_now(tmp_path: Path, decoded: str) -> None:
     looks = _looks(decoded)
-    with _played_until(looks, _write(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 2):
+    with _played_until(looks, write_stream(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 2):
         looks.every.end("it sends nothing")
         looks.now_s += 600
         with pytest.raises(StreamEndedError):
@@ -290,7 +185,7 @@ def test_of_a_camera_that_is_gone_no_old_picture_is_given_as_one_of_now(tmp_path
 @pytest.mark.parametrize("decoded", ["auto", "all"])
 def test_of_a_camera_that_stalls_no_old_picture_is_given_as_one_of_now(tmp_path: Path, decoded: str) -> None:
     looks = _looks(decoded)
-    path = _write(tmp_path / "x.mkv", SPARING["x264"])
+    path = write_stream(tmp_path / "x.mkv", SPARING["x264"])
     with av.open(str(path)) as container:
         packets = list(container.demux(video=0))
         looks.every.take_packet(packets[0])
@@ -309,7 +204,7 @@ def test_of_a_camera_that_stalls_no_old_picture_is_given_as_one_of_now(tmp_path:
 def test_a_stall_while_all_rests_gives_no_old_picture_either(tmp_path: Path, codec: str, attention: Attention) -> None:
     """Neither one that stands for itself and waits to be asked for, nor one that would have to be caught up with."""
     looks, stream = _looks(), SPARING["x264"] if codec == "x264" else Coded("mjpeg", {"qscale": "5"})
-    path = _write(tmp_path / "x.mkv", stream)
+    path = write_stream(tmp_path / "x.mkv", stream)
     with _played_until(looks, path, CALM_S + 3.7):
         assert looks.every.rests
         looks.now_s += 8
@@ -328,7 +223,7 @@ def test_the_last_picture_of_a_stream_that_has_ended_is_given_and_nothing_of_it_
     tmp_path: Path, decoded: str
 ) -> None:
     """FFmpeg's memory of a closed stream is gone: a packet that was decoded after it ended the decoding process."""
-    path, ticks = _write(tmp_path / "x.mkv", SPARING["x264"]), itertools.count()
+    path, ticks = write_stream(tmp_path / "x.mkv", SPARING["x264"]), itertools.count()
     request = StreamRequest(str(path), decoded=decoded, live=True)  # type: ignore[arg-type]
     live = LiveDecoder(request, lambda: 0.0 if decoded == "keyframes" else next(ticks) / (3 * RATE))
     live._rest.attend("rest", is_resting=False)
@@ -347,7 +242,7 @@ def test_the_last_picture_of_a_stream_that_has_ended_is_given_and_nothing_of_it_
 def test_why_a_stream_ends_is_told_though_its_last_key_frame_is_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = _write(tmp_path / "x.mkv", SPARING["x264"])
+    path = write_stream(tmp_path / "x.mkv", SPARING["x264"])
     live = LiveDecoder(StreamRequest(str(path), decoded="keyframes", live=True), lambda: 0.0)
 
     def silent(packets: Iterator[VideoPacket], timeout_s: float) -> Iterator[VideoPacket]:
@@ -372,7 +267,7 @@ def test_why_a_stream_ends_is_told_though_its_last_key_frame_is_damaged(
 def test_at_rest_key_frames_alone_are_decoded_and_every_frame_as_soon_as_something_moves(
     tmp_path: Path, case: str
 ) -> None:
-    looks = _looks().play(_write(tmp_path / "x.mkv", SPARING[case]))
+    looks = _looks().play(write_stream(tmp_path / "x.mkv", SPARING[case]))
     every_s = SPARING[case].key_every_s
     moving = looks.between(MOVES_S + 0.4, MOVED_S)
     assert len(moving) >= 0.8 * (MOVED_S - MOVES_S - 0.4) * RATE * (1 - SPARING[case].lost)
@@ -389,19 +284,19 @@ def test_at_rest_key_frames_alone_are_decoded_and_every_frame_as_soon_as_somethi
 
 @pytest.mark.parametrize("case", WHOLE)
 def test_where_key_frames_alone_are_not_enough_every_frame_is_decoded(tmp_path: Path, case: str) -> None:
-    looks = _looks().play(_write(tmp_path / "x.mkv", WHOLE[case]))
+    looks = _looks().play(write_stream(tmp_path / "x.mkv", WHOLE[case]))
     assert len(looks.between(MOVES_S - 10, MOVES_S)) >= 0.95 * 10 * RATE
 
 
 def test_where_sizes_say_little_key_frames_show_what_has_changed(tmp_path: Path) -> None:
-    looks = _looks().play(_write(tmp_path / "x.mkv", Coded("libx264", HELD, 2.0, 500_000)))
+    looks = _looks().play(write_stream(tmp_path / "x.mkv", Coded("libx264", HELD, 2.0, 500_000)))
     assert len(looks.between(14, MOVES_S)) <= 6
     assert not looks.every._rest.sizes.is_telling
     assert all(later[0] - one[0] < 2.5 for one, later in itertools.pairwise(looks.between(MOVES_S - 4, ENDS_S)))
 
 
 def test_while_the_agent_wants_pictures_every_frame_is_decoded(tmp_path: Path) -> None:
-    path = _write(tmp_path / "x.mkv", SPARING["x264"])
+    path = write_stream(tmp_path / "x.mkv", SPARING["x264"])
     assert len(_looks().play(path, "wanted").between(10, 20)) >= 0.95 * 10 * RATE
     assert len(_looks("all").play(path).between(10, 20)) >= 0.95 * 10 * RATE
     assert len(_looks("keyframes").play(path, "moving").between(10, 20)) in {5, 6}
@@ -409,7 +304,7 @@ def test_while_the_agent_wants_pictures_every_frame_is_decoded(tmp_path: Path) -
 
 def test_a_picture_that_is_decoded_alone_is_the_same(tmp_path: Path) -> None:
     """A key frame needs nothing that comes before it: it is what decoding every frame gives."""
-    path = _write(tmp_path / "x.mkv", SPARING["x264 with B-frames"])
+    path = write_stream(tmp_path / "x.mkv", SPARING["x264 with B-frames"])
     with av.open(str(path)) as container:
         every = {frame.to_ndarray().tobytes() for frame in container.decode(video=0) if frame.key_frame}
     live = LiveDecoder(StreamRequest("", decoded="keyframes"))
@@ -425,7 +320,7 @@ def test_a_picture_that_is_decoded_alone_is_the_same(tmp_path: Path) -> None:
 def test_of_pictures_that_stand_for_themselves_none_is_given_that_was_decoded_long_before(tmp_path: Path) -> None:
     """After one that was damaged each is decoded as it comes, until those of the camera are trusted again."""
     looks, given = _looks(), []
-    with _open_packets(_write(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"}))) as packets:
+    with _open_packets(write_stream(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"}))) as packets:
         for number, packet in enumerate(itertools.islice(packets, 100)):
             looks.now_s += FIRST_DISTRUST_S / 50
             if number == 10:
@@ -439,7 +334,7 @@ def test_of_pictures_that_stand_for_themselves_none_is_given_that_was_decoded_lo
 
 def test_of_pictures_that_stand_for_themselves_only_those_asked_for_are_decoded(tmp_path: Path) -> None:
     live = LiveDecoder(StreamRequest(""))
-    with av.open(str(_write(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"})))) as container:
+    with av.open(str(write_stream(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"})))) as container:
         for number, packet in enumerate(itertools.islice(container.demux(video=0), 50)):
             live.take_packet(packet)
             assert live.rests
