@@ -29,6 +29,10 @@ class Audience(ABC):
         """What no change tells of, at a moment that is the same for all audiences of a site; empty: nothing."""
         return b""
 
+    def since(self, mark: str) -> bytes:  # noqa: ARG002 - for those whose polls find something
+        """What polls have found since whoever comes was given this mark, with what he shows; empty: nothing."""
+        return b""
+
 
 class WholeViewAudience(Audience):
     """Those who are shown the whole anew."""

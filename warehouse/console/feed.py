@@ -68,7 +68,7 @@ class Feed(Worker):
             if self.is_ended or len(owners) >= MAX_STREAMS or owners.count(owner) >= MAX_OWN:
                 return None
             stream = Stream(audience, self.leave, owner)
-            self._subscribers.setdefault(audience, Subscribers(audience)).streams.add(stream)
+            self._subscribers.setdefault(audience, Subscribers(audience)).add(stream)
             self._changed.notify_all()
         return stream
 

@@ -59,12 +59,23 @@ class Streamed(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, console: Console, stream: Stream, seen: FeedPosition | None, is_welcome: Callable[[], bool]
+        self,
+        console: Console,
+        stream: Stream,
+        seen: FeedPosition | None,
+        is_welcome: Callable[[], bool],
+        polled: Callable[[], bytes] = bytes,
     ) -> None:
-        """To a client who has `seen` everything up to a place; `is_welcome` is asked again and again, in a thread."""
+        """To a client who has `seen` everything up to a place.
+
+        `is_welcome` is asked again and again, in a thread. `polled`: what was told to others of no change, since the
+        client read what it shows; it is asked once, in a thread, when
+        nothing is left out any more.
+        """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._console, self._stream, self._seen, self._is_welcome = console, stream, seen, is_welcome
+        self._polled = polled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - Starlette's
         gone = asyncio.ensure_future(self._until_gone(receive))
@@ -97,6 +108,8 @@ class Streamed(Response):
                     yield told
                 if not is_more:
                     break
+            if polled := await to_thread.run_sync(self._polled):
+                yield polled
             if is_stale and (whole_view := await to_thread.run_sync(self._whole_view)):
                 yield whole_view
         except StoreError:

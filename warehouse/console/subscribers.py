@@ -23,12 +23,19 @@ class Subscribers:
         """Nobody is in it yet."""
         self.audience = audience
         self.streams: set[Stream] = set()
+        self._joined = 0
         self.is_waiting = False
         """Whether something has changed that its whole view doesn't show yet."""
         self._shown_s = time.monotonic()
         self._lock = threading.Lock()
         self._made: tuple[FeedPosition, bytes, Hashable] | None = None
-        self._sent: Hashable = None
+        self._sent: tuple[Hashable, int] | None = None
+        """What the view said that was sent last, and how many had joined until then."""
+
+    def add(self, stream: Stream) -> None:
+        """One more. What has passed by itself between its page and now was sent to the others: it is sent again."""
+        self.streams.add(stream)
+        self._joined += 1
 
     @property
     def due_s(self) -> float:
@@ -45,12 +52,12 @@ class Subscribers:
 
     def shown_anew(self, reading: OpenReading) -> bytes:
         """The whole view, for all its streams; empty: it says what they have. In the feed's thread."""
-        is_old = not self.is_waiting
+        is_old, joined = not self.is_waiting, self._joined
         self._shown_s, self.is_waiting = time.monotonic(), False
         _, told, same = self._current(reading, anew=is_old)
-        if same == self._sent:
+        if (same, joined) == self._sent:
             return b""
-        self._sent = same
+        self._sent = same, joined
         return told
 
     def current(self, reading: OpenReading) -> bytes:

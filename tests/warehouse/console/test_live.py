@@ -1,5 +1,6 @@
 """Those who look at the same thing get the same bytes, made once; what nobody sees otherwise is sent to nobody."""
 
+import html
 import http.client
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.context import Console
 from warehouse.console.feed import Feed
 from warehouse.console.pages import live, racks, work, worklist
+from warehouse.console.pages.settings import PageSettings
 from warehouse.console.people import change_role, remove_person
 from warehouse.console.roles import Role
 from warehouse.store.database import Database
@@ -261,6 +263,28 @@ def test_nothing_is_left_out_where_the_feed_begins_late(database: Database, monk
         (watcher,) = found
         assert "v-mismatch" in watcher.next()["data"]
         watcher.close()
+
+
+@pytest.mark.parametrize("page", ["/rack?name=A-01", "/location?code=A-01-1-01"])
+@pytest.mark.parametrize("is_followed", [False, True])
+def test_an_agent_that_goes_between_a_page_and_its_stream_is_told(
+    database: Database, page: str, *, is_followed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event tells of it: the poll before the stream has told others, if anybody, and finds nothing new any more."""
+    monkeypatch.setattr("warehouse.console.feed.POLL_S", 0.1)
+    box, settings = Publisher(), PageSettings()
+    write(database, box.event("A-01-1-01"), box.state("A-01-1-01"), box.online())
+    console = console_over(database)
+    browser = Browser(console, Role.VIEWER, unannounced=settings.unannounced)
+    with listening(console, settings) as port, ExitStack() as ending:
+        if is_followed:
+            ending.callback((other := Watcher(port, browser, "/live?view=rack&of=A-01")).close)
+        path = html.unescape(browser.get(page).text.partition('sse-connect="')[2].partition('"')[0])
+        write(database, box.offline())
+        if is_followed:
+            _told_until("offline", other)
+        ending.callback((watcher := Watcher(port, browser, path)).close)
+        assert watcher.next()["event"] == "changed"
 
 
 def test_an_audience_that_breaks_ends_its_streams_and_the_feed_goes_on(

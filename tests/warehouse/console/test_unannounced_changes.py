@@ -14,7 +14,7 @@ from tests.warehouse.receiving.making import write
 from warehouse.console.pages.places import RACK_PATTERN
 from warehouse.console.pages.unannounced_changes import UnannouncedChanges, UnannouncedRackChanges
 from warehouse.console.roles import Role
-from warehouse.store.database import Database
+from warehouse.store.database import Database, StoreError
 
 RACKS = ("A-01", "B-01", "C-01")
 
@@ -91,3 +91,39 @@ def test_what_changes_between_the_first_page_and_the_first_look_is_told(database
     assert browser.get(page).status_code == 200, "another page takes nothing away from the first"
     found = Looks(database, unannounced).next()
     assert found["A-01"] == UnannouncedRackChanges(offline=("box",), has_others=True)
+
+
+def test_a_mark_says_whether_a_rack_has_changed_since(database: Database) -> None:
+    box, unannounced = Publisher(), UnannouncedChanges()
+    write(database, box.online(), box.state("A-01-1-1"))
+    looks = Looks(database, unannounced)
+    looks.next()
+    marks = {rack: unannounced.mark(rack) for rack in RACKS}
+    looks.next()
+    assert not any(unannounced.has_changed(rack, mark) for rack, mark in marks.items())
+    write(database, box.offline(), box.state("B-01-1-1"))
+    looks.next()
+    assert [rack for rack, mark in marks.items() if unannounced.has_changed(rack, mark)] == ["A-01", "B-01"]
+    assert not UnannouncedChanges().has_changed("A-01", marks["A-01"]), "of a server that has ended"
+    assert not unannounced.has_changed("A-01", "")
+
+
+def test_a_reading_that_fails_forgets_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Publisher()
+    write(database, box.online(), box.state("A-01-1-1"))
+    looks = Looks(database, UnannouncedChanges())
+    looks.next()
+    (code, _), gone = box.state("A-01-1-1"), Publisher("gone")
+    write(database, (code, b""), gone.state("A-01-1-2"), box.state("B-01-1-1"), gone.offline())
+
+    def fail(*_: object) -> None:
+        raise StoreError("away")
+
+    for one in ("tiles_of", "offline_agents", "place_of"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"warehouse.console.pages.unannounced_changes.{one}", fail)
+            with pytest.raises(StoreError):
+                looks.next()
+    found = looks.next()
+    assert found["A-01"] == UnannouncedRackChanges(offline=("gone",), has_others=True)
+    assert found["B-01"].has_others

@@ -34,6 +34,8 @@ router = APIRouter()
 LIST_KINDS = {"racks": racks.LIST_KIND, "work": work.LIST_KIND, "fleet": fleet.LIST_KIND}
 View = Literal["rack", "location", "racks", "work", "fleet"]
 Name = Annotated[str, Query(max_length=200)]
+_ANEW = b"event: changed\ndata: 1\n\n"
+"""What is shown is to be read anew; it has no place among the changes that are stored."""
 
 
 @router.get("/live", response_class=Response)
@@ -45,10 +47,12 @@ async def follow(
     of: Name = "",
     number: PartNumber = 1,
     after: Annotated[str, Query(max_length=50)] = "",
+    mark: Annotated[str, Query(max_length=50)] = "",
     last_event_id: Annotated[str | None, Header(max_length=50)] = None,
 ) -> Response:
     """Server-sent events: `tile` and `part` with HTML, `changed` (read it anew), and the API's `ready` and `reset`."""
-    stream = console.feed.join(_audience(request, visit, view, of, number), visit.person.id)
+    audience = _audience(request, visit, view, of, number)
+    stream = console.feed.join(audience, visit.person.id)
     if stream is None:
         raise ProblemError(503, N_("Too many pages are open: close one, or try again."), {"Retry-After": "5"})
     cookie, role = cookie_of(request), visit.person.role
@@ -57,7 +61,8 @@ async def follow(
         found = visit_of(console.database, cookie)
         return found is not None and found.person.role == role  # with another role he is shown something else
 
-    return Streamed(console, stream, FeedPosition.of(last_event_id or after), is_welcome)
+    seen = FeedPosition.of(last_event_id or after)
+    return Streamed(console, stream, seen, is_welcome, lambda: audience.since(mark))
 
 
 def _audience(request: Request, visit: Visit, view: View, of: str, number: int) -> Audience:
@@ -91,7 +96,7 @@ def _changed_tile(change: StoredChange) -> Tile | None:
 
 def _anew(change: StoredChange) -> bytes:
     """What is shown is to be read anew."""
-    return f"id: {change.place}\nevent: changed\ndata: 1\n\n".encode()
+    return f"id: {change.place}\n".encode() + _ANEW
 
 
 def _seen(state: dict[str, Any]) -> str:
@@ -127,7 +132,11 @@ class RackAudience(Audience):
         if changes.offline is not None:
             found.append(offline_html(changes.offline, self.local, live=True))
         told = "".join(f"event: tile\ndata: {html}\n\n" for html in found)
-        return (told + ("event: changed\ndata: 1\n\n" if changes.has_others else "")).encode()
+        return told.encode() + (_ANEW if changes.has_others else b"")
+
+    def since(self, mark: str) -> bytes:
+        """That the rack is to be read anew, where a poll has found something since the page was read."""
+        return _ANEW if self.settings.unannounced.has_changed(self.rack, mark) else b""
 
     def _is_own(self, change: StoredChange) -> bool:
         location = _location_of(change)
@@ -158,4 +167,9 @@ class LocationAudience(Audience):
         rack = place_of(self.location, self.settings.rack).rack
         changes = self.settings.unannounced.changed(connection, now, rack, self.settings.rack)
         is_otherwise = changes.offline is not None or any(tile.location == self.location for tile in changes.tiles)
-        return b"event: changed\ndata: 1\n\n" if is_otherwise else b""
+        return _ANEW if is_otherwise else b""
+
+    def since(self, mark: str) -> bytes:
+        """That it is to be read anew, where a poll has found something of its rack since the page was read."""
+        rack = place_of(self.location, self.settings.rack).rack
+        return _ANEW if self.settings.unannounced.has_changed(rack, mark) else b""

@@ -45,6 +45,8 @@ def show_location(
 ) -> Response:
     """One location; `before` goes on in its history."""
     settings = request.app.state.page
+    rack = place_of(code, settings.rack).rack
+    mark = settings.unannounced.mark(rack)
     with console.reading() as connection:
         place, now = newest(connection), datetime.now(UTC)
         settings.unannounced.begin(connection, now, settings.rack)
@@ -76,10 +78,11 @@ def show_location(
         "said": said[::-1],
         "next": items[-1]["number"] if len(rows) > PART else None,
         "place": place,
+        "mark": mark,
         "before": before,
         "words": tile_words(tile, settings) if tile else None,
         "family": family_of(tile, settings) if tile else "",
-        "rack": place_of(code, settings.rack).rack,
+        "rack": rack,
         "may_teach": visit.person.role >= Role.SUPERVISOR,
     }
     template = "location_part.html.jinja" if "hx-request" in request.headers else "location.html.jinja"

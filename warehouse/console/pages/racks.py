@@ -116,6 +116,7 @@ def show_rack(
 ) -> Response:
     """One rack as it stands; of a long one a part, the one with the location `at` where it is named."""
     settings: PageSettings = request.app.state.page
+    mark = settings.unannounced.mark(name)
     with console.reading() as connection:
         place, now = newest(connection), datetime.now(UTC)
         settings.unannounced.begin(connection, now, settings.rack)
@@ -144,6 +145,7 @@ def show_rack(
         section=shown.number,
         sections=shown.parts,
         place=place,
+        mark=mark,
         offline=Markup(offline_html(sorted(offline), local)),  # noqa: S704 - it is a template's
         html_of=lambda tile: Markup(tile_html(tile, local, settings, may_teach=may_teach)),  # noqa: S704 - it is a template's
     )

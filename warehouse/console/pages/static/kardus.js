@@ -102,8 +102,8 @@
   addEventListener("online", () => setLive("waiting"));
 
   /* What is told of no change, as of an agent that fell silent, is told once: after an interruption it is read. Not by
-     everybody at the same moment, where the server was away. */
-  const SPREAD_MS = 3000;
+     everybody at the same moment, where the server was away; nor before the server follows what changes. */
+  const FOLLOWS_MS = 500, SPREAD_MS = 3000;
   let isLost = false;
   document.addEventListener("htmx:sseError", () => { isLost = true; });
   document.addEventListener("htmx:sseOpen", () => {
@@ -111,7 +111,7 @@
     isLost = false;
     setTimeout(() => {
       for (const part of document.querySelectorAll("[data-anew]")) htmx.trigger(part, "kardus:changed");
-    }, Math.random() * SPREAD_MS);
+    }, FOLLOWS_MS + Math.random() * SPREAD_MS);
   });
 
   /* A list that is shown live is read anew now and then while nothing comes over its connection. */
