@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from kardus.contract.topics import Id
 from warehouse.console.changes import newest
@@ -59,10 +59,7 @@ def show_location(
         items = [event_item(row) for row in rows[:PART]]
         ids = [item["id"] for item in items]
         shown = set(connection.execute(select(pictures.c.event).where(pictures.c.event.in_(ids))).scalars())
-        alerts = {item["event"]["alert"]["id"] for item in items if item["event"].get("alert")}
-        said = connection.execute(
-            _SAID.where(comments.c.alert.in_(alerts)).order_by(func.max(comments.c.number).desc()).limit(MAX_SAID)
-        ).all()
+        said = _said_of(connection, items)
     if tile is None and not items:
         raise ProblemError(404, N_("Nobody has seen this location."))
     history = [
@@ -75,7 +72,7 @@ def show_location(
         "tile": tile,
         "offline": offline,
         "steps": history,
-        "said": said[::-1],
+        "said": said,
         "next": items[-1]["number"] if len(rows) > PART else None,
         "place": place,
         "mark": mark,
@@ -87,6 +84,13 @@ def show_location(
     }
     template = "location_part.html.jinja" if "hx-request" in request.headers else "location.html.jinja"
     return (fragment if "hx-request" in request.headers else page)(request, template, title=code, **words)
+
+
+def _said_of(connection: Connection, items: list[dict[str, Any]]) -> list[Any]:
+    """The last comments on the alerts of these events, the oldest of them first."""
+    alerts = {item["event"]["alert"]["id"] for item in items if item["event"].get("alert")}
+    newest_first = _SAID.where(comments.c.alert.in_(alerts)).order_by(func.max(comments.c.number).desc())
+    return list(connection.execute(newest_first.limit(MAX_SAID)))[::-1]
 
 
 @router.get("/camera", response_class=Response)
