@@ -59,6 +59,8 @@ class LiveDecoder:
         self._changed = threading.Condition()
         self._rest, self._time = Rest(), StreamTime()
         self._is_resting = stream.decoded == "keyframes"
+        self._intra: bool | None = None
+        """As the stream's codec says; None: it wasn't asked yet."""
         self._is_alone = False
         """Whether each packet is a picture by itself, and is decoded when one is asked for."""
         self._newest: DecodedFrame | str | None = None
@@ -111,13 +113,21 @@ class LiveDecoder:
             self._packet_s = came_s = self._clock()
             if self._stream.decoded == "auto":
                 self._rest.at_s = self._time.of(packet, came_s)
-            is_intra = self._stream.decoded == "auto" and packet.stream.codec_context.codec.intra_only
-            self._is_alone = is_intra and self._rest.are_keys_whole
+            self._is_alone = self._is_intra(packet) and self._rest.are_keys_whole
             if self._is_alone:
                 self._newest, self._key = None, (packet, came_s)  # what was decoded before is older
             else:
                 self._take(packet, came_s)
-            self._changed.notify()
+            if self._newest is not None or self._key is not None:
+                self._changed.notify()  # else whoever waits would be woken 25 times a second for nothing
+
+    def _is_intra(self, packet: VideoPacket) -> bool:
+        """Whether each packet of the stream is a picture by itself, and that is made use of."""
+        if self._stream.decoded != "auto":
+            return False
+        if self._intra is None:
+            self._intra = packet.stream.codec_context.codec.intra_only
+        return self._intra
 
     def _leave(self) -> None:
         """Decode nothing more: what packets say of their stream is gone once it is closed, and reading it crashes."""

@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ Strays = NDArray[np.float64]
 """Natural logarithms of sizes by the typical ones."""
 COURSES = 16
 """Typical sizes are learnt from so many quiet courses, the newest: the packets from one key frame to the next ..."""
+LEARNT_EVERY = 4
+"""Once there are as many, they are looked at again after so many new ones: they hardly change any more."""
 MIN_COURSES = 3
 """... and at each place after the key frame from so many at least."""
 PACKETS_TOGETHER = 8
@@ -55,6 +58,8 @@ class Band:
 
     def holds(self, stray: float, times: float = 1.0) -> bool:
         """Whether it lies within, or within a band so many times as wide."""
+        if times == 1.0:
+            return self.least <= stray <= self.most
         middle, half = (self.most + self.least) / 2, (self.most - self.least) / 2
         return abs(stray - middle) <= times * half
 
@@ -68,7 +73,7 @@ def band_of(strays: Strays) -> Band:
     return Band(least - margin, most + margin)
 
 
-def _quantile(ordered: Strays, share: float) -> float:
+def _quantile(ordered: Strays | Sequence[float], share: float) -> float:
     """Of numbers in order, between the two nearest. numpy's own takes a hundred times as long for so few."""
     at = share * (len(ordered) - 1)
     below = int(at)
@@ -134,6 +139,8 @@ class PacketSizes:
         """Nothing is known: whether something moves can't be told yet."""
         self._courses: deque[list[float]] = deque(maxlen=COURSES)
         self._quiet: Quiet | None = None
+        self._unlearnt = 0
+        """How many courses have come since."""
         self._course: list[float] = []
         self._is_quiet = False
         """Whether all of the present course was."""
@@ -168,7 +175,9 @@ class PacketSizes:
         key = logarithm(size)
         if self._is_quiet and self._course:
             self._courses.append(self._course)
-            self._quiet = learn(self._courses)
+            self._unlearnt += 1
+            if len(self._courses) < COURSES or self._unlearnt >= LEARNT_EVERY:
+                self._quiet, self._unlearnt = learn(self._courses), 0
             self._unexplained_since = None
             if self._key is not None:
                 self._take_step(key - self._key, at_s)
@@ -206,20 +215,20 @@ class PacketSizes:
         Where two were as far off, sizes change so by themselves: an encoder's every fifth key frame may be larger.
         """
         if len(self._key_steps) >= MIN_COURSES and self._quiet is not None and self._quiet.is_telling:
-            steps = np.array(self._key_steps)
-            middle = float(np.median(steps))
-            strays = np.sort(np.abs(steps - middle))
-            spread = _TO_SIGMA * float(np.median(strays))
-            if abs(step - middle) > max(KEY_SPREADS * spread, KEY_AT_LEAST, float(strays[-2])):
+            middle = _quantile(sorted(self._key_steps), 0.5)
+            strays = sorted(abs(one - middle) for one in self._key_steps)
+            spread = _TO_SIGMA * _quantile(strays, 0.5)
+            if abs(step - middle) > max(KEY_SPREADS * spread, KEY_AT_LEAST, strays[-2]):
                 self._moved_s = at_s
         self._key_steps.append(step)
 
     def _stray(self, quiet: Quiet) -> bool:
         """Whether the last packets leave the quiet course."""
-        strays = list(self._strays)
-        outside = sum(not quiet.single.holds(stray) for stray in strays[-OF_LAST:])
-        is_together = len(strays) == PACKETS_TOGETHER and not quiet.together.holds(sum(strays) / PACKETS_TOGETHER)
-        return outside >= OUTSIDE or is_together
+        strays = self._strays
+        if len(strays) == PACKETS_TOGETHER and not quiet.together.holds(sum(strays) / PACKETS_TOGETHER):
+            return True
+        last = islice(reversed(strays), OF_LAST)
+        return sum(not quiet.single.holds(stray) for stray in last) >= OUTSIDE
 
     def _weigh_level(self, at_s: float, *, is_calm: bool) -> None:
         """Sizes that stray while nothing is seen to move are of another noise: night, another gain, rate or course.

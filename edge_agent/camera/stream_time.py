@@ -25,7 +25,8 @@ class StreamTime:
         """
         if self._came_s is None:
             self._first_s = self._came_s = came_s
-        coded_s = None if packet.dts is None else float(packet.dts * packet.time_base)
+        dts, unit = packet.dts, packet.time_base
+        coded_s = None if dts is None else dts * unit.numerator / unit.denominator  # a Fraction's own product is slow
         step_s = came_s - self._came_s
         if coded_s is not None and self._coded_s is not None and 0 <= coded_s - self._coded_s <= MOST_S:
             step_s = coded_s - self._coded_s
