@@ -85,7 +85,7 @@ class Camera:
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Since when its health is so."""
     since_s: float = float("inf")
-    """The same on the clock of its pictures."""
+    """Since when it is well, or since when something is wrong that stays (`STAYING`), on the clock of its pictures."""
     newest: Frame | None = None
     """Its newest picture, whatever it is good for."""
     has_looked: bool = False
@@ -107,7 +107,7 @@ class Camera:
         """What was made of its last picture."""
         if self.status in STAYING and self.newest and self.newest.at_s - self.since_s >= STAYS_S:
             return "rest"
-        if self.status != "ok":
+        if self.status != "ok" or self.view.is_doubted:
             return "wanted"
         if self.votes.is_any_restless:
             return "moving"

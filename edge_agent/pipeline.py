@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge_agent.cameras import Camera, Cameras
+from edge_agent.cameras import STAYING, Camera, Cameras
 from edge_agent.codes.cartons import CartonRead
 from edge_agent.codes.code_watch import CodeWatch
 from edge_agent.codes.rack_watch import RackRead
@@ -257,10 +257,12 @@ class Pipeline:
             return
         level = logging.INFO if status in ("ok", "ended") else logging.WARNING
         is_news = camera.status != status or status in ("lost", "ok")
+        if not (camera.status in STAYING and status in STAYING):  # a night flickers between dark and blurred
+            camera.since_s = camera.newest.at_s if camera.newest else float("inf")
         camera.status, camera.reason = status, reason
         if not is_news:
             return  # the same problem in other numbers
-        camera.since, camera.since_s = self._clock.now(), camera.newest.at_s if camera.newest else float("inf")
+        camera.since = self._clock.now()
         self._metrics.camera_ok.labels(camera.name).set(status == "ok")
         log.log(level, "camera %s: %s %s", camera.name, status, reason)
         self._recorder.record_health(camera.health(status))

@@ -20,11 +20,6 @@ class Deinterlacer:
         self._graph: av.filter.Graph | None = None
         self._size = (0, 0)
 
-    @property
-    def is_active(self) -> bool:
-        """Whether frames of this stream are interlaced."""
-        return self._graph is not None
-
     def take(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
         """What can be given once this frame has come."""
         if self._size != (frame.width, frame.height):

@@ -11,7 +11,7 @@ again at once: they are caught up with in a fraction of a second.
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import av
 from av.error import FFmpegError
@@ -21,6 +21,8 @@ from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.deinterlacing import Deinterlacer
 from edge_agent.camera.display_frame import DecodedFrame, Orientation
 from edge_agent.camera.errors import StreamEndedError
+from edge_agent.camera.filler import size_without_filler
+from edge_agent.camera.kept_packets import CATCH_UP_S, KeptPackets
 from edge_agent.camera.latest_item import FRESH_S
 from edge_agent.camera.refusals import explained
 from edge_agent.camera.rest import SELDOM_S, Rest
@@ -30,14 +32,10 @@ from edge_agent.camera.tunnel import tunnelled
 from edge_agent.camera.video import checked, decode_packet, in_time, opened, seen_frame
 
 OLDEST_S = SELDOM_S
-"""A key frame that waits to be asked for is given up to this age where sizes tell: had anything moved since, rest would
-have ended. Else up to FRESH_S."""
-KEPT_BYTES = 32_000_000
-"""With more to catch up with, it is better to decode as it comes."""
-CATCH_UP_S = 2.0
-"""Nor may it take longer, by what a frame took of late: nothing is read meanwhile, and no picture is of now."""
-OF_LATE = 0.02
-"""The share of the newest in that mean."""
+"""A key frame that waits to be asked for is given up to this age: had anything moved since, rest would have ended."""
+GAPS = 2.5
+"""A stream stalls where nothing has come for FRESH_S, and for so many times as long as from its last packet to that
+before: some cameras send a frame a second, or fewer, while nothing moves."""
 
 
 class LiveDecoder:
@@ -59,25 +57,27 @@ class LiveDecoder:
         self._changed = threading.Condition()
         self._rest, self._time = Rest(), StreamTime()
         self._is_resting = stream.decoded == "keyframes"
-        self._intra: bool | None = None
-        """As the stream's codec says; None: it wasn't asked yet."""
+        self._is_intra: bool | None = None
+        """Whether each packet is a picture by itself, as the stream's codec says; None: it wasn't asked yet."""
         self._is_alone = False
-        """Whether each packet is a picture by itself, and is decoded when one is asked for."""
+        """Whether that is made use of: a picture is decoded when one is asked for."""
         self._newest: DecodedFrame | str | None = None
         self._newest_s = 0.0
         """When the packet had come that showed it."""
         self._key: tuple[VideoPacket, float] | None = None
         """What can be decoded by itself and was not given yet, and when it came."""
-        self._since_key: list[VideoPacket] = []
-        self._kept_bytes = self._most_kept = 0
-        """How large those are, and how many there were up to the key frame before, or are by now."""
-        self._frame_s = 0.0
-        """How long it takes to decode one, of late."""
+        self._kept = KeptPackets()
+        self._skips = False
+        """Whether catching up took too long, so that nothing is decoded until the next key frame."""
         self.age_s = 0.0
         """How long ago what was last given had come."""
         self._end: str | None = None
         self._packet_s = float("-inf")
-        """When the last packet came."""
+        """When the last packet came ..."""
+        self._gap_s = 0.0
+        """... and how long that was after the one before."""
+        self._gave_at_rest = False
+        """Whether all rested when the last picture was given: what is made of it is known later."""
         self._deinterlacer: Deinterlacer | None = None
         self._orientation = Orientation()
 
@@ -110,10 +110,15 @@ class LiveDecoder:
         with self._changed:
             if not packet.size:
                 return  # FFmpeg's mark of the end
-            self._packet_s = came_s = self._clock()
+            came_s = self._clock()
+            if self._packet_s > float("-inf"):
+                self._gap_s = came_s - self._packet_s
+            self._packet_s = came_s
             if self._stream.decoded == "auto":
                 self._rest.at_s = self._time.of(packet, came_s)
-            self._is_alone = self._is_intra(packet) and self._rest.are_keys_whole
+                if self._is_intra is None:
+                    self._is_intra = packet.stream.codec_context.codec.intra_only
+                self._is_alone = self._is_intra and self._rest.are_keys_whole
             if self._is_alone:
                 self._newest, self._key = None, (packet, came_s)  # what was decoded before is older
             else:
@@ -121,18 +126,10 @@ class LiveDecoder:
             if self._newest is not None or self._key is not None:
                 self._changed.notify()  # else whoever waits would be woken 25 times a second for nothing
 
-    def _is_intra(self, packet: VideoPacket) -> bool:
-        """Whether each packet of the stream is a picture by itself, and that is made use of."""
-        if self._stream.decoded != "auto":
-            return False
-        if self._intra is None:
-            self._intra = packet.stream.codec_context.codec.intra_only
-        return self._intra
-
     def _leave(self) -> None:
         """Decode nothing more: what packets say of their stream is gone once it is closed, and reading it crashes."""
         with self._changed:
-            self._since_key = []
+            self._kept.clear()
             if self._newest is not None:
                 self._key = None
             with contextlib.suppress(FFmpegError, ValueError):  # why the stream ends is what is told
@@ -158,11 +155,11 @@ class LiveDecoder:
         """
         deadline = self._clock() + wait_s
         with self._changed:
-            self._rest.attend(attention, is_resting=self._is_resting)
-            if self._clock() - self._packet_s > FRESH_S:
-                self._newest = self._key = None  # of a camera that stalls: it shows nothing of now
-            elif attention != "rest" and self._is_resting and len(self._since_key) > 1:
-                self._catch_up(self._since_key[-1].stream)  # whoever wants more wants it of now
+            self._rest.attend(attention, is_resting=self._gave_at_rest)
+            if self._stalls:
+                self._newest = self._key = None  # it shows nothing of now
+            elif attention != "rest" and self._is_resting and len(self._kept.packets) > 1:
+                self._catch_up()  # whoever wants more wants it of now
             while True:
                 found = self._waiting()
                 if found is not None:
@@ -176,12 +173,19 @@ class LiveDecoder:
 
     def _waiting(self) -> DecodedFrame | str | None:
         """What is there to be given; it counts as given."""
-        if self._end is not None and self._clock() - self._packet_s > FRESH_S:
+        if self._end is not None and self._stalls:
             self._newest = self._key = None  # of a camera that is gone: it shows nothing of now
         self._decode_key()
         found, self._newest = self._newest, None
         self.age_s = self._clock() - self._newest_s
+        if found is not None:
+            self._gave_at_rest = self._is_resting
         return found
+
+    @property
+    def _stalls(self) -> bool:
+        """Whether the stream has fallen silent."""
+        return self._clock() - self._packet_s > self._silent_s
 
     def _decode_key(self) -> None:
         """What can be decoded by itself, where nothing newer waits and it isn't too old."""
@@ -192,64 +196,71 @@ class LiveDecoder:
 
     @property
     def _oldest_s(self) -> float:
-        """Up to which age a key frame is given while all rests."""
-        return OLDEST_S if self._stream.decoded == "auto" and self._rest.sizes_tell else FRESH_S
+        """Up to which age a key frame is given while all rests: of `auto` it is over as soon as something moves."""
+        return OLDEST_S if self._stream.decoded == "auto" else self._silent_s
+
+    @property
+    def _silent_s(self) -> float:
+        """After so long without a packet the stream stalls."""
+        return max(FRESH_S, min(GAPS * self._gap_s, OLDEST_S))
 
     def _take(self, packet: VideoPacket, came_s: float) -> None:
         if self._stream.decoded == "all":
-            self._decode(packet)
+            self._decode(packet, came_s)
         elif self._stream.decoded == "auto":
-            self._rest.take(packet.size, self._rest.at_s, is_key=packet.is_keyframe)
-            self._keep(packet)
+            self._rest.take(size_without_filler(packet), self._rest.at_s, is_key=packet.is_keyframe)
+            self._kept.take(packet, came_s, is_resting=self._is_resting)
             self._take_in_turn(packet, came_s)
         elif packet.is_keyframe:
             self._key = packet, came_s
 
     def _take_in_turn(self, packet: VideoPacket, came_s: float) -> None:
         """Rest, decode, or go over to the other."""
-        is_soon_done = self._kept_bytes <= KEPT_BYTES and self._most_kept * self._frame_s <= CATCH_UP_S
-        is_enough = self._rest.is_enough(self._rest.at_s) and is_soon_done
+        if self._skips and packet.is_keyframe:
+            self._skips = False
+            packet.stream.codec_context.flush_buffers()
+        is_enough = self._rest.is_enough(self._rest.at_s) and self._kept.are_soon_decoded
         if self._is_resting and not is_enough:
-            self._catch_up(packet.stream)
+            self._catch_up()
         elif is_enough and packet.is_keyframe:
             self._is_resting, self._key = True, (packet, came_s)
             self._newest = None  # it is older, and would have the key frame wait until the next but one request
-        elif not self._is_resting:
-            self._decode(packet)
+        elif not self._is_resting and not self._skips:
+            self._decode(packet, came_s)
 
-    def _keep(self, packet: VideoPacket) -> None:
-        """Keep what is needed to catch up."""
-        if packet.is_keyframe:
-            self._most_kept, self._since_key, self._kept_bytes = len(self._since_key), [], 0
-        if self._kept_bytes <= KEPT_BYTES:
-            self._since_key.append(packet)
-            self._kept_bytes += packet.size
-            self._most_kept = max(self._most_kept, len(self._since_key))
+    def _catch_up(self) -> None:
+        """Decode every frame again, from the last key frame on.
 
-    def _catch_up(self, video: VideoStream) -> None:
-        """Decode every frame again, from the last key frame on."""
+        By the clock it may take longer than a frame takes of the process's time, beside other work: then what is left
+        is let go until the next key frame, since whoever asks waits meanwhile.
+        """
         self._is_resting, self._key = False, None
-        video.codec_context.flush_buffers()
-        for packet in self._since_key:
-            self._decode(packet)
+        until_s = self._clock() + CATCH_UP_S
+        for number, (packet, came_s) in enumerate(self._kept.packets):
+            if not number:
+                packet.stream.codec_context.flush_buffers()
+            elif self._clock() > until_s:
+                self._skips = True
+                return
+            self._decode(packet, came_s)
 
-    def _decode(self, packet: VideoPacket) -> None:
+    def _decode(self, packet: VideoPacket, came_s: float) -> None:
         began_s = self._spent()
         decoded = decode_packet(packet)
         if isinstance(decoded, str):
             self._newest = decoded
             return
-        for frame in decoded:
-            self._give(frame, packet.stream, self._packet_s)
-        self._frame_s += OF_LATE * (self._spent() - began_s - self._frame_s)
-
-    def _give(self, frame: av.VideoFrame, video: VideoStream, came_s: float) -> None:
         if self._deinterlacer is None:
-            self._deinterlacer = Deinterlacer(video)
-        for picture in self._deinterlacer.take(frame):
+            self._deinterlacer = Deinterlacer(packet.stream)
+        for frame in decoded:
+            self._show(self._deinterlacer.take(frame), packet.stream, came_s)
+            if frame.interlaced_frame:
+                self._rest.distrust_keys()
+        self._kept.note_decoded(self._spent() - began_s)
+
+    def _show(self, pictures: Iterable[av.VideoFrame], video: VideoStream, came_s: float) -> None:
+        for picture in pictures:
             self._newest, self._newest_s = seen_frame(picture, video, self._orientation), came_s
-        if self._deinterlacer.is_active:
-            self._rest.distrust_keys()
 
     def _decode_alone(self, packet: VideoPacket, came_s: float) -> None:
         """A key frame without what follows it: the decoder is emptied, since it may wait for later frames."""
@@ -261,8 +272,11 @@ class LiveDecoder:
             decoded += checked(video.codec_context.decode(None))
             video.codec_context.flush_buffers()
         is_whole = bool(decoded) and not any(frame.is_corrupt or frame.interlaced_frame for frame in decoded)
-        if is_whole or self._stream.decoded == "keyframes":
+        if is_whole:
+            self._show(decoded, video, came_s)
+        elif self._stream.decoded == "keyframes":
             for frame in decoded:
-                self._give(frame, video, came_s)
+                deinterlacer = Deinterlacer(video)  # of its own: it would wait for the next key frame, and mix the two
+                self._show([*deinterlacer.take(frame), *deinterlacer.end()], video, came_s)
         else:
             self._rest.distrust_keys()  # the next packet catches up

@@ -181,6 +181,11 @@ class CameraView:
         """Whether the last pictures were too bad to say anything."""
         return self._bad >= BAD_IN_A_ROW
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the last picture was too bad, be it the first one or not."""
+        return self._bad > 0
+
     def cut_ahead(self, frame: Frame, wanted: Sequence[bool], size_px: int) -> None:
         """Begin to cut out what is to be classified whatever the picture shows: cameras stand still, as a rule."""
         self._cut_ahead = None

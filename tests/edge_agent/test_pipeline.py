@@ -101,6 +101,11 @@ class Camera:
         self._number += round(seconds * 10)
 
     @property
+    def status(self) -> str | None:
+        """Its health, as it is told."""
+        return self._pipeline._cameras["rack"].status
+
+    @property
     def attention(self) -> str:
         """What the camera is told of its last picture."""
         return self._pipeline._cameras["rack"].attention
@@ -146,21 +151,26 @@ def test_at_rest_half_of_a_picture_is_enough_and_a_slot_that_changes_is_cut_out_
     assert any(_is_whole(given) for given in changed)
 
 
+@pytest.mark.parametrize("flickers", [False, True])
 def test_while_a_warehouse_is_dark_its_pictures_rest_and_no_crop_is_cut_out_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, flickers: bool
 ) -> None:
+    """A night may be told as dark and as covered in turn."""
     camera = Camera(tmp_path)
     camera.wait(1000)  # what was never classified is due since the clock began
     for number in range(3):
         camera.verdicts(still(number))
     cut = Mock(side_effect=camera_view.Cutting)
     monkeypatch.setattr(camera_view, "Cutting", cut)
-    attentions = []
+    attentions, statuses = [], set()
     for number in range(5):
-        camera.verdicts_of(coded_frame(still(number) // 30))
+        dark = still(number) // 30
+        camera.verdicts_of(coded_frame(np.full_like(dark, 120) if flickers and number % 2 else dark))
         attentions.append(camera.attention)
+        statuses.add(camera.status)
         camera.wait(25)
-    assert attentions == ["rest", "wanted", "wanted", "wanted", "rest"], "one dark picture may be a mistake"
+    assert attentions == ["wanted", "wanted", "wanted", "wanted", "rest"], "one dark picture may be a mistake"
+    assert len(statuses - {"ok"}) == 1 + flickers
     assert not cut.called
     morning = [camera.verdicts(still(number)) for number in range(5, 9)]
     assert dict.fromkeys(LOCATIONS, Verdict.MATCH) in morning

@@ -5,19 +5,16 @@ machine: encoders cut pictures into as many slices as there are processors, whic
 stream's own.
 """
 
-import contextlib
 import itertools
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
 import pytest
 from av.error import InvalidDataError
 
-from edge_agent.camera import live
 from edge_agent.camera.decoding import Attention, StreamRequest
 from edge_agent.camera.display_frame import DecodedFrame
 from edge_agent.camera.errors import StreamEndedError
@@ -26,7 +23,6 @@ from edge_agent.camera.packet_sizes import RESTS_AFTER_S
 from edge_agent.camera.rest import FIRST_DISTRUST_S
 from edge_agent.camera.slices import VideoPacket
 from edge_agent.camera.stream import rtsp_source
-from edge_agent.camera.video import decode_packet
 from edge_agent.config.sources import RtspSource
 from kardus.inference.part_decoded import GivenPicture
 from tests.cameras import RtspCamera
@@ -42,66 +38,35 @@ from tests.edge_agent.camera.coded_streams import (
     Coded,
     write_stream,
 )
+from tests.edge_agent.camera.looks import looks_at, open_packets, played_until
 from tests.patience import PATIENCE_S, wait_until
 
-
-@dataclass
-class Looks:
-    """An agent that looks every second, and what it was given."""
-
-    every: LiveDecoder
-    now_s: float = 0.0
-    shown: list[tuple[float, float]] = field(default_factory=list)
-    """When it asked, and of when the picture is."""
-
-    def play(self, path: Path, attention: Attention = "rest", interval: int = 1) -> "Looks":
-        """Take the packets in their own time; a picture is asked for after so many of them, where there may be one."""
-        with av.open(str(path)) as container:
-            for number, packet in enumerate(container.demux(container.streams.video[0])):
-                self.now_s = max(self.now_s + 1 / RATE, _sent_s(packet))
-                self.every.take_packet(packet)
-                if packet.size and number % interval == 0:
-                    self._look(attention)
-        return self
-
-    def _look(self, attention: Attention) -> None:
-        found = self.every.take(attention, 0) if self.every._is_resting or self.every._newest else None
-        if isinstance(found, DecodedFrame):
-            self.shown.append((self.now_s, float(found.frame.time or 0)))
-
-    def between(self, since_s: float, until_s: float) -> list[tuple[float, float]]:
-        """What was given in this time."""
-        return [(asked, of) for asked, of in self.shown if since_s <= asked < until_s]
+MUTE = Coded("libx264", HELD, 2.0, 500_000)
+"""Its sizes say little."""
 
 
-def _sent_s(packet: VideoPacket) -> float:
-    """When a packet was sent, where that is known: one frame after another, but for those that never were."""
-    return 0.0 if packet.dts is None else float(packet.dts * packet.time_base)
-
-
-def _looks(decoded: str = "auto") -> Looks:
-    looks = Looks(LiveDecoder(StreamRequest("", decoded=decoded), lambda: looks.now_s))  # type: ignore[arg-type]
-    return looks
-
-
-@pytest.mark.parametrize("interval_s", [0.6, 1.0, 1.2, 1.8])
-def test_no_key_frame_is_passed_over_however_late_it_is_asked_for(tmp_path: Path, interval_s: float) -> None:
+@pytest.mark.parametrize(
+    ("interval_s", "stream"), [(0.6, SPARING["x264"]), (1.0, SPARING["x264"]), (1.8, SPARING["x264"]), (1.8, MUTE)]
+)
+def test_no_key_frame_is_passed_over_however_late_it_is_asked_for(
+    tmp_path: Path, interval_s: float, stream: Coded
+) -> None:
     """What came a moment after a request was a second old at the next one: it was dropped, and what it showed first."""
-    looks = _looks().play(write_stream(tmp_path / "x.mkv", SPARING["x264"]), interval=round(interval_s * RATE))
+    looks = looks_at().play(write_stream(tmp_path / "x.mkv", stream), interval=round(interval_s * RATE))
     shown = [of for _, of in looks.between(0, MOVES_S)]
     for key_s in range(2, int(MOVES_S) - 2, 2):
         assert any(key_s <= of < key_s + 2 for of in shown), key_s
 
 
 def test_of_a_key_frame_that_waited_its_age_is_told(tmp_path: Path) -> None:
-    looks, ages_s = _looks(), []
-    with _open_packets(write_stream(tmp_path / "x.mkv", SPARING["x264"])) as packets:
+    looks, ages_s = looks_at(), []
+    with open_packets(write_stream(tmp_path / "x.mkv", SPARING["x264"])) as packets:
         for number, packet in enumerate(packets):
             looks.now_s += 1 / RATE
             looks.every.take_packet(packet)
             if number % round(1.8 * RATE) == 0 and packet.size:
                 had = len(looks.shown)
-                looks._look("rest")
+                looks.look("rest")
                 for asked_s, of_s in looks.shown[had:]:
                     ages_s.append(looks.every.age_s)
                     assert asked_s - of_s == pytest.approx(ages_s[-1], abs=0.1)
@@ -110,32 +75,9 @@ def test_of_a_key_frame_that_waited_its_age_is_told(tmp_path: Path) -> None:
     assert looks.every.age_s < 0.1
 
 
-@pytest.mark.parametrize(("frame_s", "may_rest"), [(0.03, True), (0.05, False)])
-def test_a_box_that_could_not_catch_up_in_two_seconds_decodes_as_it_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frame_s: float, *, may_rest: bool
-) -> None:
-    """Key frames are two seconds apart: 50 frames."""
-    looks, has_rested, busy_s = _looks(), False, 0.0
-
-    def decode(packet: VideoPacket) -> object:
-        nonlocal busy_s
-        busy_s += frame_s
-        return decode_packet(packet)
-
-    looks.every._spent = lambda: busy_s
-    monkeypatch.setattr(live, "decode_packet", decode)
-    with _open_packets(write_stream(tmp_path / "x.mkv", SPARING["x264"])) as packets:
-        for packet in itertools.islice(packets, round(MOVES_S * RATE)):
-            looks.now_s += 1 / RATE
-            looks.every.take_packet(packet)
-            looks._look("rest")
-            has_rested |= looks.every.rests
-    assert has_rested == may_rest
-
-
 def test_a_key_frame_that_is_given_after_the_stream_has_ended_has_its_age(tmp_path: Path) -> None:
-    looks = _looks()
-    with _played_until(looks, write_stream(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
+    looks = looks_at()
+    with played_until(looks, write_stream(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
         assert looks.every._key is not None
         came_s = looks.every._key[1]
         looks.every._leave()
@@ -144,38 +86,10 @@ def test_a_key_frame_that_is_given_after_the_stream_has_ended_has_its_age(tmp_pa
         assert looks.every.age_s > 0.1
 
 
-@contextlib.contextmanager
-def _open_packets(path: Path) -> Iterator[Iterator[VideoPacket]]:
-    with av.open(str(path)) as container:
-        yield container.demux(container.streams.video[0])
-
-
-@contextlib.contextmanager
-def _played_until(looks: Looks, path: Path, until_s: float) -> Iterator[None]:
-    """A stream, open as long as this is, whose pictures are asked for until two seconds before then."""
-    with av.open(str(path)) as container:
-        packets = container.demux(container.streams.video[0])
-        for packet in itertools.islice(packets, round(until_s * RATE)):
-            looks.now_s += 1 / RATE
-            looks.every.take_packet(packet)
-            if looks.now_s < until_s - 2:
-                looks._look("rest")
-        yield
-
-
-def test_who_wants_more_while_all_rests_is_given_a_picture_of_now(tmp_path: Path) -> None:
-    looks = _looks()
-    with _played_until(looks, write_stream(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 3.7):
-        assert looks.every.rests
-        found = looks.every.take("wanted", 0)
-    assert isinstance(found, DecodedFrame)
-    assert looks.now_s - float(found.frame.time or 0) < 0.1
-
-
 @pytest.mark.parametrize("decoded", ["auto", "all"])
 def test_of_a_camera_that_is_gone_no_old_picture_is_given_as_one_of_now(tmp_path: Path, decoded: str) -> None:
-    looks = _looks(decoded)
-    with _played_until(looks, write_stream(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 2):
+    looks = looks_at(decoded)
+    with played_until(looks, write_stream(tmp_path / "x.mkv", SPARING["x264"]), CALM_S + 2):
         looks.every.end("it sends nothing")
         looks.now_s += 600
         with pytest.raises(StreamEndedError):
@@ -184,7 +98,7 @@ def test_of_a_camera_that_is_gone_no_old_picture_is_given_as_one_of_now(tmp_path
 
 @pytest.mark.parametrize("decoded", ["auto", "all"])
 def test_of_a_camera_that_stalls_no_old_picture_is_given_as_one_of_now(tmp_path: Path, decoded: str) -> None:
-    looks = _looks(decoded)
+    looks = looks_at(decoded)
     path = write_stream(tmp_path / "x.mkv", SPARING["x264"])
     with av.open(str(path)) as container:
         packets = list(container.demux(video=0))
@@ -203,9 +117,9 @@ def test_of_a_camera_that_stalls_no_old_picture_is_given_as_one_of_now(tmp_path:
 @pytest.mark.parametrize("attention", ["rest", "wanted", "moving"])
 def test_a_stall_while_all_rests_gives_no_old_picture_either(tmp_path: Path, codec: str, attention: Attention) -> None:
     """Neither one that stands for itself and waits to be asked for, nor one that would have to be caught up with."""
-    looks, stream = _looks(), SPARING["x264"] if codec == "x264" else Coded("mjpeg", {"qscale": "5"})
+    looks, stream = looks_at(), SPARING["x264"] if codec == "x264" else Coded("mjpeg", {"qscale": "5"})
     path = write_stream(tmp_path / "x.mkv", stream)
-    with _played_until(looks, path, CALM_S + 3.7):
+    with played_until(looks, path, CALM_S + 3.7):
         assert looks.every.rests
         looks.now_s += 8
         with ThreadPoolExecutor(1) as pool:
@@ -230,7 +144,7 @@ def test_the_last_picture_of_a_stream_that_has_ended_is_given_and_nothing_of_it_
     live.follow()
     assert live.rests is (decoded != "all")
     assert live._key is None
-    assert live._since_key == []
+    assert live._kept.packets == []
     last = live.take("wanted", 0)
     assert isinstance(last, DecodedFrame)
     assert float(last.frame.time or 0) == (ENDS_S - 1 / RATE if decoded == "all" else ENDS_S - 2)
@@ -267,7 +181,7 @@ def test_why_a_stream_ends_is_told_though_its_last_key_frame_is_damaged(
 def test_at_rest_key_frames_alone_are_decoded_and_every_frame_as_soon_as_something_moves(
     tmp_path: Path, case: str
 ) -> None:
-    looks = _looks().play(write_stream(tmp_path / "x.mkv", SPARING[case]))
+    looks = looks_at().play(write_stream(tmp_path / "x.mkv", SPARING[case]))
     every_s = SPARING[case].key_every_s
     moving = looks.between(MOVES_S + 0.4, MOVED_S)
     assert len(moving) >= 0.8 * (MOVED_S - MOVES_S - 0.4) * RATE * (1 - SPARING[case].lost)
@@ -284,12 +198,12 @@ def test_at_rest_key_frames_alone_are_decoded_and_every_frame_as_soon_as_somethi
 
 @pytest.mark.parametrize("case", WHOLE)
 def test_where_key_frames_alone_are_not_enough_every_frame_is_decoded(tmp_path: Path, case: str) -> None:
-    looks = _looks().play(write_stream(tmp_path / "x.mkv", WHOLE[case]))
+    looks = looks_at().play(write_stream(tmp_path / "x.mkv", WHOLE[case]))
     assert len(looks.between(MOVES_S - 10, MOVES_S)) >= 0.95 * 10 * RATE
 
 
 def test_where_sizes_say_little_key_frames_show_what_has_changed(tmp_path: Path) -> None:
-    looks = _looks().play(write_stream(tmp_path / "x.mkv", Coded("libx264", HELD, 2.0, 500_000)))
+    looks = looks_at().play(write_stream(tmp_path / "x.mkv", MUTE))
     assert len(looks.between(14, MOVES_S)) <= 6
     assert not looks.every._rest.sizes.is_telling
     assert all(later[0] - one[0] < 2.5 for one, later in itertools.pairwise(looks.between(MOVES_S - 4, ENDS_S)))
@@ -297,9 +211,9 @@ def test_where_sizes_say_little_key_frames_show_what_has_changed(tmp_path: Path)
 
 def test_while_the_agent_wants_pictures_every_frame_is_decoded(tmp_path: Path) -> None:
     path = write_stream(tmp_path / "x.mkv", SPARING["x264"])
-    assert len(_looks().play(path, "wanted").between(10, 20)) >= 0.95 * 10 * RATE
-    assert len(_looks("all").play(path).between(10, 20)) >= 0.95 * 10 * RATE
-    assert len(_looks("keyframes").play(path, "moving").between(10, 20)) in {5, 6}
+    assert len(looks_at().play(path, "wanted").between(10, 20)) >= 0.95 * 10 * RATE
+    assert len(looks_at("all").play(path).between(10, 20)) >= 0.95 * 10 * RATE
+    assert len(looks_at("keyframes").play(path, "moving").between(10, 20)) in {5, 6}
 
 
 def test_a_picture_that_is_decoded_alone_is_the_same(tmp_path: Path) -> None:
@@ -319,8 +233,8 @@ def test_a_picture_that_is_decoded_alone_is_the_same(tmp_path: Path) -> None:
 
 def test_of_pictures_that_stand_for_themselves_none_is_given_that_was_decoded_long_before(tmp_path: Path) -> None:
     """After one that was damaged each is decoded as it comes, until those of the camera are trusted again."""
-    looks, given = _looks(), []
-    with _open_packets(write_stream(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"}))) as packets:
+    looks, given = looks_at(), []
+    with open_packets(write_stream(tmp_path / "x.mkv", Coded("mjpeg", {"qscale": "5"}))) as packets:
         for number, packet in enumerate(itertools.islice(packets, 100)):
             looks.now_s += FIRST_DISTRUST_S / 50
             if number == 10:
