@@ -1,23 +1,28 @@
-"""What key frames alone miss at rest: python -m tests.scripts.stream_rest FOLDER [--changes N] [--every S] [--only X].
+"""What is told late of a stream at rest: python -m tests.scripts.stream_rest FOLDER [--changes N] [--only X].
 
-A drawn rack of 12 locations is played over RTSP (GStreamer) at 15 frames/s, 960 x 540, coded in the ways of `STREAMS`;
-every 7 s a carton is taken away or put back (a stream with a key frame every 4 s has hardly come to rest by then: with
-`--every 20` it has). Two agents (`kardus-agent run`, the demo's model, a look a second) watch the same stream: one
-decodes every frame, one as `decode = "auto"` does. Of each change that the first one tells it is counted whether the
-other tells it, and how much later; and in which share of the time the other's stream rested. FOLDER keeps the coded
-streams and what came of each: what is done there isn't played again. `--changes` is for each stream. Exit code 1 where
-a change was missed or told more than 2 s later.
+A drawn rack of 12 locations at 15 frames/s, 960 x 540, is coded live in the ways of `STREAMS` and served over RTSP
+(GStreamer). Two agents (`kardus-agent run`, the demo's model, a look a second) watch the same stream: one decodes every
+frame, one as `decode = "auto"` does. Once the other's stream has rested for a second and up to three more, a carton is
+taken away or put back; a stream that doesn't come to rest in `RESTS_WITHIN_S` is changed all the same, and counted
+apart. Of each change that the first agent tells it is counted whether the other tells it, and how much later. FOLDER
+keeps what came of each stream: what is done there isn't played again. `--changes` is for each stream, `--ways` how many
+streams play beside each other. Exit code 1 where a change was missed or told more than 2 s later.
 """
 
 import argparse
+import itertools
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -41,10 +46,12 @@ from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine
 
 SITE, RATE, LATE_S = "rest", 15, 2.0
-LEARNS_S = 45.0
-"""Until both agents know the rack, and the stream's rest is learnt."""
-PATIENCE_S = 120.0
+PICTURES = 20
+"""Of each state of the rack, with other noise each; they are shown again and again."""
+RESTS_FOR_S, RESTS_WITHIN_S, TOLD_WITHIN_S, PATIENCE_S = 1.0, 120.0, 40.0, 120.0
 QUICK = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "sliced-threads=0"}
+AT_ONCE = {"live": "1", "cluster_time_limit": "20", "flush_packets": "1"}
+"""Matroska that is written frame by frame."""
 
 
 @dataclass(frozen=True)
@@ -73,125 +80,194 @@ STREAMS = {
 }
 
 
-@dataclass
-class Told:
-    """What the two agents said, by location: (seconds since the stream began, verdict)."""
-
-    every: list[tuple[str, float, str]] = field(default_factory=list)
-    auto: list[tuple[str, float, str]] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
-class Counted:
-    """What came of a stream's changes."""
+class Made:
+    """What came of one change."""
 
-    changes: int
-    told: int
-    """By the agent that decodes every frame."""
-    missed: int
-    """Of them, by the other."""
-    later_s: list[float]
-    """By how much the other told each later."""
-    spent_s: tuple[float, float]
+    location: str
+    rested: bool
+    """Whether the stream rested when it was made."""
+    every_s: float | None
+    """Until it was told by the agent that decodes every frame; None: it wasn't."""
+    auto_s: float | None
+    """The same of the other."""
+
+
+@dataclass
+class Played:
+    """What came of a stream."""
+
+    made: list[Made] = field(default_factory=list)
+    spent_s: tuple[float, float] = (0.0, 0.0)
     """Processor time of both agents with their decoders, the one of every frame first."""
-    rested: float
-    """In which share of the time the stream rested (`kardus_camera_stream_rests`), once it was learnt."""
+    rested: float = 0.0
+    """In which share of the time the stream rested (`kardus_camera_stream_rests`)."""
 
 
-def shelf_of(changes: int, every_s: float) -> Shelf:
-    """A rack on which a carton goes or comes every so many seconds."""
+class LiveStream:
+    """A rack that is coded as it is shown, from when somebody reads it on."""
+
+    def __init__(self, path: Path, kept: Kept, shelf: Shelf) -> None:
+        """Code into this pipe."""
+        self._path, self._kept, self._shelf = path, kept, shelf
+        self._frames = self.state(0)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        os.mkfifo(path)
+        self._thread.start()
+
+    def state(self, number: int) -> list[av.VideoFrame]:
+        """Pictures of the rack after so many changes."""
+        each = (self._shelf.frame(number * PICTURES + picture) for picture in range(PICTURES))
+        return [av.VideoFrame.from_ndarray(frame, "rgb24").reformat(format="yuv420p") for frame in each]
+
+    def show(self, frames: list[av.VideoFrame]) -> None:
+        """From the next frame on."""
+        self._frames = frames
+
+    def stop(self) -> None:
+        """Show nothing more."""
+        self._stopping.set()
+        self._thread.join(PATIENCE_S)
+
+    def _write(self) -> None:
+        kept = self._kept
+        # Opened here: PyAV would hold the interpreter until somebody reads.
+        with self._path.open("wb", 0) as pipe, av.open(pipe, "w", format="matroska", options=AT_ONCE) as out:
+            video = out.add_stream(kept.codec, rate=RATE, options=kept.options)
+            if not isinstance(video, av.VideoStream):
+                raise TypeError(kept.codec)
+            size = self._shelf.rack
+            video.width, video.height, video.pix_fmt = size.width_px, size.height_px, "yuv420p"
+            video.gop_size = round(kept.key_every_s * RATE)
+            if kept.bits_a_second:
+                video.bit_rate = kept.bits_a_second
+            began_s = time.monotonic()
+            for number in itertools.count():
+                if self._stopping.wait(max(0.0, began_s + number / RATE - time.monotonic())):
+                    return
+                frame = self._frames[number * 7 % PICTURES]
+                frame.pts, frame.time_base = number, Fraction(1, RATE)
+                out.mux(video.encode(frame))
+
+
+class Told:
+    """What both agents say, as it comes."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._changed = threading.Condition()
+        self._rows: dict[tuple[str, str, str], float] = {}
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """A message has come."""
+        if payload and topic.endswith("/events"):
+            event = Envelope[LocationEvent].model_validate_json(payload).data
+            which = "every" if "/agents/every/" in topic else "auto"
+            with self._changed:
+                self._rows[which, event.location, event.verdict.value] = time.monotonic()
+                self._changed.notify_all()
+
+    def await_all(self, wanted: Mapping[str, str], since_s: float, within_s: float) -> dict[str, float]:
+        """By agent, when it had told the last of these verdicts, by location, since then; without one that hasn't."""
+
+        def found() -> dict[str, float]:
+            rows = {
+                which: [self._rows.get((which, *one), 0.0) for one in wanted.items()] for which in ("every", "auto")
+            }
+            return {which: max(times) for which, times in rows.items() if min(times) > since_s}
+
+        with self._changed:
+            self._changed.wait_for(lambda: len(found()) == 2, within_s)
+            return found()
+
+
+def shelf_of(changes: int) -> Shelf:
+    """A rack on which a carton goes or comes every `PICTURES` frames."""
     rack = Rack(3, 4, width_px=960, height_px=540)
     names = [slot.location for slot in rack.slots()]
     rng, stock = generator(11, "rest"), DrawnPictures().stock()
     first = {name: stock[int(rng.integers(len(stock)))] for name in names}
     script = []
     for number in range(changes):
-        location = names[(5 * number) % len(names)]
-        is_back = number // len(names) % 2 == 1
-        frame = round((LEARNS_S + number * every_s) * RATE)
+        location, is_back = names[(5 * number) % len(names)], number // len(names) % 2 == 1
         kind, name = (ChangeKind.PLACE, first[location].name) if is_back else (ChangeKind.REMOVE, "")
-        script.append(Change(frame, kind, location, name=name))
-    frames = round((LEARNS_S + (changes + 1) * every_s) * RATE)
+        script.append(Change((number + 1) * PICTURES, kind, location, name=name))
     expected: dict[str, str | None] = {name: first[name].sku for name in names}
-    return Shelf(
-        rack, DrawnPictures(), Script(11, frames, {n: s.name for n, s in first.items()}, expected, tuple(script))
-    )
+    shown = {name: one.name for name, one in first.items()}
+    return Shelf(rack, DrawnPictures(), Script(11, (changes + 1) * PICTURES, shown, expected, tuple(script)))
 
 
-def write_stream(path: Path, shelf: Shelf, kept: Kept) -> None:
-    """Code a shelf's frames; the file appears when it is whole."""
-    unfinished = path.with_suffix(".part.mkv")
-    with av.open(str(unfinished), "w") as out:
-        video = out.add_stream(kept.codec, rate=RATE, options=kept.options)
-        if not isinstance(video, av.VideoStream):
-            raise TypeError(kept.codec)
-        video.width, video.height, video.pix_fmt = shelf.rack.width_px, shelf.rack.height_px, "yuv420p"
-        video.gop_size = round(kept.key_every_s * RATE)
-        if kept.bits_a_second:
-            video.bit_rate = kept.bits_a_second
-        for number in range(shelf.script.frames):
-            out.mux(video.encode(av.VideoFrame.from_ndarray(shelf.frame(number), "rgb24")))
-        out.mux(video.encode(None))
-    unfinished.rename(path)
-
-
-def play(name: str, folder: Path, changes: int, every_s: float) -> Counted:
+def play(name: str, folder: Path, changes: int) -> Played:
     """Play one stream to both agents."""
-    shelf, kept = shelf_of(changes, every_s), STREAMS[name]
-    path = folder / f"{name}-{changes}-{every_s:g}.mkv"
-    if not path.exists():
-        write_stream(path, shelf, kept)
-    told, broker, work = Told(), Mosquitto(folder / f"mosquitto-{name}"), folder / f"work-{name}-{time.time_ns()}"
+    shelf, kept, work = shelf_of(changes), STREAMS[name], folder / f"work-{name}-{time.time_ns()}"
     work.mkdir()
+    told, broker, stream = Told(), Mosquitto(work / "mosquitto"), LiveStream(work / "live.mkv", kept, shelf)
     broker.start()
+    pages = {"all": free_port(), "auto": free_port()}
     try:
         lines = [StockLine(location, sku) for location, sku in shelf.script.expected.items()]
         publish_stock(BrokerSettings("127.0.0.1", broker.port), SITE, lines, replace=False)
-        spent, rested = _watch(shelf, f"{kept.kind}:{path.resolve()}", broker.port, work, told)
+        with RtspCamera(f"{kept.kind}:{stream._path.resolve()}") as camera, ExitStack() as running:
+            settings = BrokerSettings("127.0.0.1", broker.port)
+            running.enter_context(MqttClient(settings, [(agents_filter(SITE), 1)], told.take))
+            agents = [
+                running.enter_context(_agent(which, camera.url, broker.port, pages[which], work, shelf.rack))
+                for which in pages
+            ]
+            first = dict.fromkeys(shelf.script.expected, "match")
+            if len(told.await_all(first, 0.0, PATIENCE_S)) < 2:
+                raise TimeoutError(f"{name}: no verdicts have come")
+            running.callback(stream.stop)  # before those that watch it
+            played, rests = Played(), _Rests(pages["auto"])
+            for number, change in enumerate(shelf.script.changes):
+                played.made.append(_make(stream, stream.state(number + 1), change, told, rests))
+                print(name, number + 1, played.made[-1], file=sys.stderr, flush=True)
+            every_s, auto_s = (processor_s(agent.pid) for agent in agents)
+            played.spent_s, played.rested = (every_s, auto_s), rests.share
     finally:
         broker.kill()
-    return count(shelf.script.changes, told, every_s, spent, rested)
+    return played
 
 
-def _watch(shelf: Shelf, codec: str, port: int, work: Path, told: Told) -> tuple[tuple[float, float], float]:
-    """Run both agents until the stream is over; times in `told` count from the first picture of the stream.
-
-    Gives the processor time of both, and in which share of the time the second one's stream rested.
-    """
-    began: list[float] = []
-    pages = {"all": free_port(), "auto": free_port()}
-
-    def take(topic: str, payload: bytes) -> None:
-        if payload and topic.endswith("/events"):
-            event = Envelope[LocationEvent].model_validate_json(payload).data
-            began[:] = began or [time.monotonic()]
-            row = event.location, time.monotonic() - began[0], event.verdict.value
-            (told.every if "/agents/every/" in topic else told.auto).append(row)
-
-    with RtspCamera(codec) as camera, ExitStack() as running:
-        running.enter_context(MqttClient(BrokerSettings("127.0.0.1", port), [(agents_filter(SITE), 1)], take))
-        agents = [
-            running.enter_context(_agent(which, camera.url, port, pages[which], work, shelf.rack)) for which in pages
-        ]
-        deadline = time.monotonic() + PATIENCE_S
-        while not began:
-            if time.monotonic() > deadline:
-                raise TimeoutError("no verdict has come")
-            time.sleep(0.1)
-        time.sleep(LEARNS_S)
-        ends_s, rests = time.monotonic() + shelf.script.frames / RATE - LEARNS_S, []
-        while time.monotonic() < ends_s:
-            rests.append(_rests(pages["auto"]))
-            time.sleep(0.5)
-        every_s, auto_s = (processor_s(agent.pid) for agent in agents)
-    return (every_s, auto_s), sum(rests) / len(rests)
+def _make(stream: LiveStream, frames: list[av.VideoFrame], change: Change, told: Told, rests: "_Rests") -> Made:
+    """Make a change in the midst of a rest, and wait for what is told of it."""
+    wanted = {change.location: "empty" if change.kind is ChangeKind.REMOVE else "match"}
+    rests.wait_for(RESTS_FOR_S + generator(3, f"pause/{change.frame}").uniform(0, 3), RESTS_WITHIN_S)
+    is_resting, began_s = rests.poll(), time.monotonic()
+    stream.show(frames)
+    found = told.await_all(wanted, began_s, TOLD_WITHIN_S)
+    every_s, auto_s = (found[which] - began_s if which in found else None for which in ("every", "auto"))
+    return Made(change.location, is_resting, every_s, auto_s)
 
 
-def _rests(page: int) -> bool:
-    """Whether the stream rests, as its agent's metrics say."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{page}/metrics") as answer:
-        lines = answer.read().decode().splitlines()
-    return any(line.startswith("kardus_camera_stream_rests{") and float(line.split()[-1]) for line in lines)
+class _Rests:
+    """Whether the stream of an agent rests, as its metrics say."""
+
+    def __init__(self, page: int) -> None:
+        self._page = page
+        self._polled: list[bool] = []
+
+    @property
+    def share(self) -> float:
+        """In how many of all the times that were asked it did."""
+        return sum(self._polled) / len(self._polled)
+
+    def poll(self) -> bool:
+        """Whether it does now."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._page}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        rests = any(line.startswith("kardus_camera_stream_rests{") and float(line.split()[-1]) for line in lines)
+        self._polled.append(rests)
+        return rests
+
+    def wait_for(self, seconds: float, within_s: float) -> None:
+        """Until it has rested for so long without a break, or hasn't within so long."""
+        since_s, ends_s = time.monotonic(), time.monotonic() + within_s
+        while time.monotonic() < ends_s and time.monotonic() - since_s < seconds:
+            if not self.poll():
+                since_s = time.monotonic()
+            time.sleep(0.25)
 
 
 @contextmanager
@@ -227,68 +303,50 @@ def processor_s(pid: int) -> float:
     return total
 
 
-def count(
-    changes: tuple[Change, ...], told: Told, every_s: float, spent_s: tuple[float, float], rested: float
-) -> Counted:
-    """Which changes the first agent told, and what the other made of them."""
-    wanted = {ChangeKind.REMOVE: "empty", ChangeKind.PLACE: "match"}
-    later_s, missed, count_told = [], 0, 0
-    for change in changes:
-        at_s = change.frame / RATE
-        until_s = at_s + 12 * every_s - 10  # the same location's next change is after twelve
-        every, auto = (
-            _first(rows, change.location, (at_s, until_s), wanted[change.kind]) for rows in (told.every, told.auto)
-        )
-        if every is None:
-            continue
-        count_told += 1
-        if auto is None:
-            missed += 1
-        else:
-            later_s.append(round(auto - every, 2))
-    return Counted(len(changes), count_told, missed, later_s, spent_s, rested)
-
-
-def _first(
-    rows: list[tuple[str, float, str]], location: str, between_s: tuple[float, float], verdict: str
-) -> float | None:
-    """When it was told; the stream began a few seconds before the first event, so that times may be that much early."""
-    at_s, until_s = between_s
-    found = [said for where, said, what in rows if where == location and what == verdict and at_s - 10 < said < until_s]
-    return min(found, default=None)
-
-
 def main(arguments: list[str]) -> int:
     """Play what isn't done yet; print all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--changes", type=int, default=40)
-    parser.add_argument("--every", type=float, default=7.0)
     parser.add_argument("--only", default="")
+    parser.add_argument("--ways", type=int, default=1)
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
-    results: dict[str, Counted] = {}
-    for name in (name for name in STREAMS if options.only in name):
-        done = options.folder / f"{name}-{options.changes}-{options.every:g}.json"
-        if not done.exists():
-            done.write_text(json.dumps(asdict(play(name, options.folder, options.changes, options.every))))
-        results[name] = Counted(**json.loads(done.read_text()))
-        print(name, _line(results[name]), flush=True)
-    told, missed = sum(r.told for r in results.values()), sum(r.missed for r in results.values())
-    late = sum(later > LATE_S for r in results.values() for later in r.later_s)
-    print(f"together: {told} told by decoding every frame, {missed} missed, {late} told more than {LATE_S:g} s later")
-    print(f"missed or late: {percent(proportion('missed or late', missed + late, told).model_dump())}")
-    return 1 if missed or late else 0
 
+    def done(name: str) -> Played:
+        path = options.folder / f"{name}-{options.changes}.json"
+        if not path.exists():
+            path.write_text(json.dumps(asdict(play(name, options.folder, options.changes))))
+        content = json.loads(path.read_text())
+        return Played(**content | {"made": [Made(**one) for one in content["made"]]})
 
-def _line(found: Counted) -> str:
-    later = sorted(found.later_s)
-    middle, most = (later[len(later) // 2], later[-1]) if later else (0.0, 0.0)
-    share = found.spent_s[1] / found.spent_s[0]
-    return (
-        f"{found.changes} changes, {found.told} told, {found.missed} missed; later by {middle} s (median), {most} s "
-        f"(most); processor time / every frame {share:.2f}; rested {100 * found.rested:.0f} % of the time"
+    names = [name for name in STREAMS if options.only in name]
+    with ThreadPoolExecutor(options.ways) as pool:
+        played = dict(zip(names, pool.map(done, names), strict=True))
+    print("| stream | made at rest | told | missed | later: median, most | the same, awake | processor time | rested |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, one in played.items():
+        share = one.spent_s[1] / one.spent_s[0]
+        cells = [
+            *_cells(one.made, lambda made: made.rested),
+            " / ".join(_cells(one.made, lambda made: not made.rested)),
+        ]
+        print(f"| {name} | {' | '.join(cells)} | {share:.2f} | {100 * one.rested:.0f} % |")
+    rows = [made for one in played.values() for made in one.made if made.rested and made.every_s is not None]
+    wrong = sum(made.auto_s is None or made.auto_s - made.every_s > LATE_S for made in rows if made.every_s is not None)
+    print(
+        f"at rest, missed or more than {LATE_S:g} s later: {percent(proportion('it', wrong, len(rows)).model_dump())}"
     )
+    return 1 if wrong else 0
+
+
+def _cells(made: list[Made], chosen: Callable[[Made], bool]) -> list[str]:
+    """How many, of how many the first agent told, how many the other missed, how much later it told them."""
+    own = [one for one in made if chosen(one)]
+    told = [one for one in own if one.every_s is not None]
+    later = sorted(one.auto_s - one.every_s for one in told if one.auto_s is not None and one.every_s is not None)
+    middle = f"{later[len(later) // 2]:.2f} s, {later[-1]:.2f} s" if later else "-"
+    return [str(len(own)), str(len(told)), str(sum(one.auto_s is None for one in told)), middle]
 
 
 if __name__ == "__main__":
