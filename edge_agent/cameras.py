@@ -33,7 +33,7 @@ STAYING: frozenset[Status] = frozenset(
 )
 """What can be wrong with a view for hours, as in a warehouse whose lights are off at night."""
 STAYS_S = 60.0
-"""A view of which that was said for so long is looked at as one that rests: what ends it is seen all the same."""
+"""A camera with such a problem for so long counts as one at rest: what ends the problem is seen all the same."""
 STOP_S = 2.0
 """How long all readers together are waited for; one that still hangs then ends with the process."""
 
@@ -88,7 +88,7 @@ class Camera:
     """Since when it is well, or since when something is wrong that stays (`STAYING`), on the clock of its pictures."""
     newest: Frame | None = None
     """Its newest picture, whatever it is good for."""
-    has_looked: bool = False
+    has_picture: bool = False
     """Whether it has given any picture."""
     last_word_s: float = field(default_factory=time.monotonic)
     """When its reader last said anything."""

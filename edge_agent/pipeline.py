@@ -74,7 +74,7 @@ class Pipeline:
         refresh_s: float = 300.0,
         codes: CodeWatch | None = None,
     ) -> None:
-        """Keep whom to ask.
+        """Keep the parts that it uses.
 
         Args:
             cameras: with what they see.
@@ -170,7 +170,7 @@ class Pipeline:
         camera = self._cameras[name]
         self._cameras.running.discard(name)
         self._record(self._doubts.over(name))
-        if not camera.has_looked:
+        if not camera.has_picture:
             return [f"camera '{name}' gave no picture: {camera.reason or 'its source is empty'}"]
         self.report_health(camera, "ended", "the source has no more pictures")
         return []
@@ -237,12 +237,12 @@ class Pipeline:
         return self._states[said.location]
 
     def tick(self) -> None:
-        """What doesn't come by itself: grace and doubts that are over, and another look in a doubt."""
+        """What time alone brings: grace and doubts that are over, and another classification while there is a doubt."""
         for camera in self._cameras.values():
             camera.prove_colours(self._states)
         if self.location_judge.in_grace:
             self._record(self._judge_again(self.location_judge.in_grace))
-        for name, locations in self._doubts.look_again().items():
+        for name, locations in self._doubts.due_for_another_vote().items():
             camera = self._cameras[name]
             for location in locations:
                 camera.votes.schedule_classification(location)
@@ -273,7 +273,7 @@ class Pipeline:
 
     def _see(self, camera: Camera, frame: Frame) -> SlotObservations | tuple[SignalLost, Status] | None:
         """What a frame shows; that its camera's view is lost, and how; None: nothing that counts."""
-        camera.newest, camera.has_looked = frame, True
+        camera.newest, camera.has_picture = frame, True
         try:
             return self._see_frame(camera, frame)
         except BrokenPictureError as error:
@@ -300,7 +300,7 @@ class Pipeline:
         if view.repeated:
             return None  # no second vote for what was seen: it may be frozen
         if frame.at_s >= camera.rack.rests_until_s:
-            self._codes.look_at_rack(camera.rack, frame, lambda: camera.view.outlines(frame.picture, view.motion))
+            self._codes.read_rack_labels(camera.rack, frame, lambda: camera.view.outlines(frame.picture, view.motion))
         if camera.rack.contradiction:
             return SignalLost(frame.camera, frame.captured, f"other rack: {camera.rack.contradiction}"), "other rack"
         observed = camera.view.see(frame, view, wanted, self._size_px)
@@ -347,7 +347,7 @@ class Pipeline:
             own = list(itertools.islice(remaining, len(observed.chosen)))
             touched, changed = camera.votes.take(observed, own)
             if observed.chosen and self._codes.reads_cartons:
-                self._codes.look_at_cartons(camera.name, observed, camera.votes.to_be_read)
+                self._codes.read_carton_codes(camera.name, observed, camera.votes.to_be_read)
             processed.changed |= changed
             told = touched | due
             findings += [

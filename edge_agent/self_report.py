@@ -40,7 +40,7 @@ class SelfReport:
         cameras: Cameras,
         outbox: Outbox,
     ) -> None:
-        """Keep whom to ask."""
+        """Keep the parts that it uses."""
         self._topics = writer.topics
         self._session = session
         self._writer = writer

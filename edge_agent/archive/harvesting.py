@@ -47,7 +47,7 @@ class Harvesting:
         *,
         on_kept: Callable[[str, int], None] = lambda *_: None,
     ) -> None:
-        """Keep whom to ask.
+        """Keep the parts that it uses.
 
         Args:
             config: of the agent.

@@ -152,7 +152,7 @@ class _Chunks:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._left = 0
-        """Of the chunk's data."""
+        """Bytes of the chunk that are still to come."""
         self._is_last = False
         """Whether the chunk of no bytes was there: what follows are lines that mean nothing, and an empty one."""
         self._passes = False

@@ -31,7 +31,7 @@ _BYTES = "latin-1"
 
 @dataclass
 class Challenge:
-    """One of the ways in which a camera lets itself be told who looks."""
+    """One of the ways to log in that a camera offers (an HTTP authentication challenge)."""
 
     scheme: str
     """In small letters."""
@@ -86,7 +86,7 @@ class Digest:
         self._count = 0
 
     def tell(self, request: httpx2.Request) -> None:
-        """Say in the request's headers who looks."""
+        """Put user name and password, or the digest, into the request's headers."""
         others = [header for header in request.headers.raw if header[0].lower() != b"authorization"]
         request.headers = httpx2.Headers([*others, (b"Authorization", self._header(request))])
 
@@ -131,7 +131,7 @@ class Login(httpx2.Auth):
         self._is_basic = schemes == ("basic",)
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """The request, and where the camera asks who looks once more with the answer."""
+        """The request, and where the camera asks for a login, once more with it."""
         if self._is_basic:
             yield from self._basic.auth_flow(request)
             return

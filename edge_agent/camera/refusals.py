@@ -1,6 +1,6 @@
 """Why an RTSP camera couldn't be opened, in its own words: FFmpeg keeps them to itself, but for a few numbers.
 
-Asked once, on a connection of its own, after FFmpeg has failed, and without saying who looks.
+Asked once, on a connection of its own, after FFmpeg has failed, and without a login.
 """
 
 import contextlib

@@ -19,7 +19,7 @@ class _Distrust:
     """Until when something isn't trusted."""
 
     def __init__(self) -> None:
-        """It is."""
+        """Nothing is distrusted at first."""
         self._until_s, self._lasted_s = float("-inf"), 0.0
 
     def holds(self, at_s: float) -> bool:
@@ -27,7 +27,7 @@ class _Distrust:
         return at_s < self._until_s
 
     def begin(self, at_s: float) -> None:
-        """It was wrong."""
+        """It was wrong: it isn't trusted for `FIRST_DISTRUST_S`, or for twice as long as before."""
         if self.holds(at_s):
             return
         has_proved_itself = at_s - self._until_s >= self._lasted_s

@@ -65,7 +65,7 @@ class CodeWatch:
 
         return self._read(read)
 
-    def look_at_rack(
+    def read_rack_labels(
         self, watch: RackWatch, frame: Frame, outlines: Callable[[], Sequence[tuple[str, FloatArray]]]
     ) -> None:
         """Have a camera's labels read, if it is time; `outlines` gives its locations in this picture."""
@@ -75,7 +75,7 @@ class CodeWatch:
         ):
             watch.retry_soon()
 
-    def look_at_cartons(
+    def read_carton_codes(
         self, camera: str, observed: SlotObservations, to_be_read: Callable[[Sequence[int]], list[tuple[int, int]]]
     ) -> None:
         """Have the codes of what is new in its slots read; `to_be_read` says which of the slots that is."""

@@ -60,7 +60,7 @@ class Commissioner:
     """Carries out the commands that lay cameras out. Owned by the agent's thread."""
 
     def __init__(self, parts: AgentParts) -> None:
-        """Keep whom to ask."""
+        """Keep the parts that it uses."""
         self._parts = parts
 
     @property
@@ -126,7 +126,7 @@ class Commissioner:
         self._parts.go_over({camera: revision}, lambda: file.add(revision))
 
     def _held(self, camera: str, based_on: int) -> tuple[CameraSection, tuple[LayoutRevision, ...]]:
-        """What holds, if it is what somebody has changed."""
+        """The revision that is used, where it is the one that somebody has changed."""
         section = self._parts.section(camera)
         if section.layout is None:
             raise ConfigError(

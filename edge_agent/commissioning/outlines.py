@@ -81,7 +81,7 @@ def propose(labels: Sequence[RackLabel], picture: Image.Image, side: LabelSide =
     if not labels:
         return FoundLabels((), (*remarks, "no label was read"))
     plane = rack_plane(labels)
-    labels = [*labels, *_looked_at_again(labels, plane, picture, repeated)]
+    labels = [*labels, *_reread_labels(labels, plane, picture, repeated)]
     plane = rack_plane(labels)
     rows = _rows(labels, plane)
     proposals = _proposals(rows, _label_edges(labels, plane), side, plane, picture.size)
@@ -93,7 +93,7 @@ def propose(labels: Sequence[RackLabel], picture: Image.Image, side: LabelSide =
     return FoundLabels(tuple(proposals), tuple(remarks))
 
 
-def _looked_at_again(
+def _reread_labels(
     labels: Sequence[RackLabel], plane: RackPlane, picture: Image.Image, repeated: set[str]
 ) -> list[RackLabel]:
     """Labels that are read only where one knows that they are."""

@@ -88,7 +88,7 @@ def _neighbourhood(centres: FloatArray) -> NDArray[np.int64]:
 
 
 def _steps(centres: FloatArray) -> list[list[tuple[int, NDArray[np.int64]]]]:
-    """To whom one comes from each label, and by how many columns and rows."""
+    """For each label its neighbours, and how many columns and rows away each is."""
     steps: list[list[tuple[int, NDArray[np.int64]]]] = [[] for _ in centres]
     for axis in (0, 1):
         pairs = _next_along(centres, axis)
@@ -103,7 +103,7 @@ def _steps(centres: FloatArray) -> list[list[tuple[int, NDArray[np.int64]]]]:
 
 
 def _next_along(centres: FloatArray, axis: int) -> list[tuple[int, int]]:
-    """Who stands next to whom to the right (axis 0), or below (axis 1)."""
+    """Pairs of a label and the nearest one to its right (axis 0), or below it (axis 1)."""
     pairs = []
     for here, centre in enumerate(centres):
         ahead, aside = centres[:, axis] - centre[axis], np.abs(centres[:, 1 - axis] - centre[1 - axis])

@@ -48,7 +48,7 @@ class LayoutRevision(Record):
     view: Annotated[str, Field(pattern=_VIEW_PATTERN)] = ""
     """The commissioning picture's file, beside this one; empty: none was kept."""
     layout: Layout
-    """What holds."""
+    """The revision that is used."""
 
 
 class _Content(Record):
@@ -98,7 +98,7 @@ class LayoutFile:
         return name
 
     def add(self, revision: LayoutRevision) -> None:
-        """Let another revision hold.
+        """Use another revision from now on.
 
         Raises:
             DataError: the disk doesn't take it; what was there stays as it was.
@@ -111,7 +111,7 @@ class LayoutFile:
         self._remove_views({one.view for one in kept})
 
     def remove_view(self, name: str) -> None:
-        """The revision that was tried with it is none."""
+        """Delete the picture of a revision that was refused."""
         if name:
             self.path.with_name(name).unlink(missing_ok=True)
 

@@ -103,7 +103,7 @@ class SimulatedSource(Section):
 
 
 class LoggedIn(Section):
-    """A camera on the network that may ask who looks."""
+    """A camera on the network that may ask for a login."""
 
     username: str | None = None
     """User name at the camera."""

@@ -16,7 +16,7 @@ class CommandDispatcher:
         do_later: Callable[[Callable[[], object]], bool],
         count: Callable[[str, str], None],
     ) -> None:
-        """Keep whom to ask.
+        """Keep the parts that it uses.
 
         Args:
             handlers: by the command's name.

@@ -19,7 +19,7 @@ def with_code(agreed: AgreedVerdict | None, witness: CodeWitness, expected: Expe
     judgement = agreed.judgement
     if judgement.verdict is Verdict.UNCERTAIN:
         return replace(agreed, judgement=_settled(judgement, witness, expected))
-    said = _said(judgement, expected)
+    said = _predicted_sku(judgement, expected)
     if said == witness.sku or _names_no_product(judgement, witness, expected):
         return replace(agreed, judgement=_named(judgement, witness))
     reason = f"the model says {_in_words(judgement, said)}, the carton's code {witness.gtin} says {witness.sku}"
@@ -34,7 +34,7 @@ def _settled(judgement: Judgement, witness: CodeWitness, expected: Expected) -> 
     return Judgement(verdict, witness.sku, judgement.category, reason=why)
 
 
-def _said(judgement: Judgement, expected: Expected) -> str | None:
+def _predicted_sku(judgement: Judgement, expected: Expected) -> str | None:
     """The product that the model is sure of; None: none."""
     return expected.sku if judgement.verdict is Verdict.MATCH else judgement.sku
 

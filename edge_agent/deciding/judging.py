@@ -65,7 +65,7 @@ class _Slot:
     is_busy: bool = False
     """The last picture said nothing of its stock."""
     is_settled: bool = False
-    """For what has stood before it for long, and doesn't move."""
+    """Whether what stands before it has done so for `STAYS_S`, without moving."""
     is_relit: bool = False
     """It was last classified in another light than when its content was first seen."""
     content: int = 0
@@ -329,8 +329,8 @@ class LocationJudge:
         if correction:
             agreed = corrected_verdict(correction, wanted, agreed.facing, agreed.vote)
         judgement = self._with_grace(location, expectation, agreed.judgement, now_s)
-        has_looked = bool(agreed.vote.skus)  # else there is no model
-        likelihood = agreed.vote.likelihood(stock.sku) if stock and stock.sku and has_looked else None
+        has_model = bool(agreed.vote.skus)
+        likelihood = agreed.vote.likelihood(stock.sku) if stock and stock.sku and has_model else None
         return Finding(
             location,
             judgement.verdict,

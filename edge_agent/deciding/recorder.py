@@ -22,7 +22,7 @@ from kardus.support.spelling import composed
 
 REFRESH_SHARE = 1 / 3
 """A state is published again after this share of the time that it is valid for."""
-PORTION = 64
+FINDINGS_PER_HEARTBEAT = 64
 """So many findings are written down, with their pictures, between two signs of life."""
 WITHOUT_PICTURES = frozenset({Verdict.MATCH, Verdict.UNMANAGED, Verdict.STALE})
 """Verdicts that need no evidence, or have no picture to be trusted."""
@@ -133,7 +133,7 @@ class Recorder:
         sequence, due, synchronised = self._outbox.last_sequence, self.due(), self._clock.is_synchronised()
         found = with_places([finding for finding in findings if finding], self._states)
         for number, finding in enumerate(found):
-            if number and number % PORTION == 0:
+            if number and number % FINDINGS_PER_HEARTBEAT == 0:
                 beat(f"{number} of {len(found)} findings are written down")
             known = self._states.get(finding.location)
             changed = known is None or differs(finding, known)

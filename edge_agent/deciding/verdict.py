@@ -36,7 +36,7 @@ FEWEST_TURNED = 4
 """Fewer locations that turn to an alert are no sign that the view is wrong."""
 SHARE_TURNED = 0.5
 """Of the locations that matched; or, where nothing has matched yet, of all that were judged."""
-LOOK_AGAIN_S = 10.0
+VOTE_AGAIN_S = 10.0
 """How often a doubted location is looked at again."""
 VIEW_DOUBTED = (
     "half of its camera's locations turned to an alert at once: they are looked at again before it is told, in case it "
@@ -255,7 +255,7 @@ class _Doubt:
     """Alerts that aren't told yet."""
     since_s: float | None = None
     """Since when the view is doubted; None: it isn't."""
-    looked_s: float = 0.0
+    voted_s: float = 0.0
     believed_until_s: float = -1.0
     """A doubt has run its full time: until then alerts of this camera are told at once, and no other doubt begins."""
     first: dict[str, bool] = field(default_factory=dict)
@@ -302,17 +302,17 @@ class ViewDoubts:
         for camera in sorted({finding.camera for finding in findings if finding.location in turning}):
             if self._is_much(camera, now_s):
                 doubt = self._of(camera)
-                doubt.since_s, doubt.looked_s = max(doubt.turned_s.values()), now_s
+                doubt.since_s, doubt.voted_s = max(doubt.turned_s.values()), now_s
                 on_doubt(camera)
         return [self._weighed(finding) if finding.location in turning else finding for finding in findings]
 
-    def look_again(self) -> dict[str, list[str]]:
+    def due_for_another_vote(self) -> dict[str, list[str]]:
         """The doubted locations that are to be classified once more now, by their camera."""
         now_s, due = self._clock.monotonic_s(), {}
         for name in self.doubted:
             doubt = self._of(name)
-            if now_s - doubt.looked_s >= LOOK_AGAIN_S:
-                doubt.looked_s = now_s
+            if now_s - doubt.voted_s >= VOTE_AGAIN_S:
+                doubt.voted_s = now_s
                 due[name] = list(doubt.held)
         return due
 
@@ -386,7 +386,7 @@ class ViewDoubts:
     def _is_as_good_as_over(self, doubt: _Doubt, now_s: float) -> bool:
         """Whether a doubt, counted from the newest alert, would end before another look: then none begins."""
         left_s = max(doubt.turned_s.values(), default=now_s) + self._doubt_s - now_s
-        return left_s < min(LOOK_AGAIN_S, self._doubt_s)
+        return left_s < min(VOTE_AGAIN_S, self._doubt_s)
 
     def _weighed(self, finding: Finding) -> Finding:
         """An alert, held back where the view is doubted."""

@@ -134,7 +134,7 @@ class StateCollector(Collector):
         connected: Callable[[], bool],
         resting: Callable[[], Mapping[str, bool]],
     ) -> None:
-        """Keep whom to ask; all may be asked from any thread."""
+        """Keep the parts that it uses; all may be asked from any thread."""
         self._states = states
         self._outbox = outbox
         self._connected = connected

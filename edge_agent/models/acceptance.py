@@ -22,7 +22,7 @@ def downgrade_reason(new: Manifest, present: Manifest) -> str:
     if new.name != present.name:
         made_earlier = new.created < present.created
         return f"it was made before the model in use ({new.created} < {present.created})" if made_earlier else ""
-    if _parts(new.version) > _parts(present.version):
+    if _version_numbers(new.version) > _version_numbers(present.version):
         return ""
     return (
         f"it is {new.version}, and {present.version} is in use: only a higher version takes over, unless it is forced"
@@ -55,5 +55,5 @@ def regression_reason(comparison: Comparison, max_loss: float, *, other_is_new: 
     )
 
 
-def _parts(version: str) -> tuple[int, ...]:
+def _version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))

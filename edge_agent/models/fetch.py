@@ -10,6 +10,7 @@ import httpx2
 from edge_agent.models.bundle_sources import tls_context
 from kardus.contract.commands import ChangeModel
 from kardus.inference.bundle_archive import CHUNK_BYTES, MAX_BUNDLE_BYTES
+from kardus.support.backoff import backoff_s
 from kardus.support.errors import BundleError
 from kardus.support.exchange import Exchanges, Trace
 from kardus.support.input_files import open_file
@@ -19,8 +20,8 @@ TIMEOUT_S = 20.0
 SLOWEST_BYTES_S = 8192.0
 """A server that gives less a second, on average, is given up: so all of it has a time-out."""
 TRIES = 4
-BACK_OFF_S = 2.0
-"""Before the second try; twice as long before each further one."""
+LEAST_PAUSE_S, BACK_OFF_S, MAX_BACK_OFF_S = 1.0, 2.0, 16.0
+"""Between two tries, and what comes to it at random: a whole fleet is told of a model at the same moment."""
 
 
 def fetch(command: ChangeModel, target: Path, ca_file: Path | None, stopping: threading.Event) -> None:
@@ -36,7 +37,8 @@ def fetch(command: ChangeModel, target: Path, ca_file: Path | None, stopping: th
             with httpx2.Client(verify=context, timeout=TIMEOUT_S, trust_env=False) as client:
                 digest = _downloaded(client, command, target, stopping)
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError) as error:
-            if attempt == TRIES or stopping.wait(BACK_OFF_S * 2 ** (attempt - 1)):
+            pause_s = LEAST_PAUSE_S + backoff_s(attempt, first_s=BACK_OFF_S, cap_s=MAX_BACK_OFF_S)
+            if attempt == TRIES or stopping.wait(pause_s):
                 raise BundleError(
                     f"{command.url}: can't be fetched ({str(error) or type(error).__name__}): check the address, the "
                     "server, and model.ca_file"

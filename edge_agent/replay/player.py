@@ -14,7 +14,7 @@ from edge_agent.health.metrics import Metrics
 from edge_agent.pipeline import TICK_S, Pipeline
 from edge_agent.records import NO_PICTURES, EventPictures, ExpectedMessage, Finding, Frame, Message, SignalLost
 from edge_agent.replay.comparison import VerdictChange
-from edge_agent.replay.recorded import START, ReplayedInput
+from edge_agent.replay.recorded import UNTIMED_START, ReplayedInput
 from kardus.contract.messages import LocationState, Model
 from kardus.contract.topics import Topics
 from kardus.inference.bundle import Bundle
@@ -58,7 +58,7 @@ class NoCamera:
         self.live = live
 
     def pictures(self) -> Iterator[Image.Image | str]:
-        """None of its own."""
+        """No pictures of its own: the recording has them."""
         return iter(())
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class Player:
             )
         bundle, classifier = model
         self.model = bundle.title
-        self._clock = SetClock(START)
+        self._clock = SetClock(UNTIMED_START)
         self._changes: list[VerdictChange] = []
         self._cameras = Cameras(
             config.model_copy(update={"cameras": sections}),

@@ -18,7 +18,7 @@ from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.photo_files import sort_folder
 from kardus.support.errors import DataError
 
-START = datetime(1970, 1, 1, tzinfo=UTC)
+UNTIMED_START = datetime(1970, 1, 1, tzinfo=UTC)
 """When plain pictures begin: nobody knows when they were taken."""
 
 
@@ -132,7 +132,7 @@ def _first(error: ValidationError) -> str:
 
 def _play_parts(parts: list[_Part], wanted: Collection[str]) -> Iterator[ReplayedInput]:
     """Seconds go on within a run of the agent; from one run to the next the calendar tells them."""
-    run, offset_s, at, at_s, picture = "", 0.0, START, 0.0, -1
+    run, offset_s, at, at_s, picture = "", 0.0, UNTIMED_START, 0.0, -1
     for part in parts:
         for entry in part.entries:
             if part.header.run != run:
@@ -167,12 +167,12 @@ def _item(camera: str, picture: int, at: datetime, at_s: float, seen: GivenPictu
 def _play_untimed(path: Path, untimed: UntimedPictures) -> Iterator[ReplayedInput]:
     for location, sku in sorted(untimed.expected.items()):
         payload = Expected(revision=1, sku=sku).model_dump_json().encode()
-        yield ReplayedInput(START, 0.0, ExpectedMessage(location, payload))
+        yield ReplayedInput(UNTIMED_START, 0.0, ExpectedMessage(location, payload))
     source = FolderPictures(path) if path.is_dir() else video_source(VideoSource(type="video", path=path))
     try:
         for picture, seen in enumerate(islice(source.pictures(), 0, None, untimed.every)):
             at_s = picture * untimed.interval_s
-            at = START + timedelta(seconds=at_s)
+            at = UNTIMED_START + timedelta(seconds=at_s)
             yield ReplayedInput(at, at_s, _item(untimed.camera, picture, at, at_s, seen), picture)
     finally:
         source.close()

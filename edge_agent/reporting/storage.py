@@ -17,7 +17,7 @@ class Storage:
     """Knows whether what is decided can be stored. Owned by the agent's thread."""
 
     def __init__(self, outbox: Outbox, changed: Callable[[], None], recovered: Callable[[], None]) -> None:
-        """Whether it can be stored is known when something is.
+        """Nothing is tried yet: the first write shows whether it can be stored.
 
         Args:
             outbox: what is written to.

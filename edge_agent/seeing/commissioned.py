@@ -11,7 +11,7 @@ SAME_SHAPE = 0.01
 
 
 class Commissioned:
-    """One camera's pictures from then."""
+    """One camera's pictures from its commissioning."""
 
     def __init__(self, camera: CameraSection) -> None:
         """Read them.

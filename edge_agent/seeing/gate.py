@@ -49,7 +49,7 @@ USUAL_AROUND = 40
 SETTLES_S = 24.0
 """Where the surroundings are lit otherwise, and the content differs too, somebody in a plain coat may stand there: they
 have to rest for so long. With the votes after it, what changed is told within 30 s, as after a doubt in a view."""
-LOOKED_EVERY_S = 10.0
+MAX_FRAME_GAP_S = 10.0
 """A rest is counted only while pictures are no further apart, as they are in a doubt; a longer gap begins it anew."""
 STAYS_S = 60.0
 """What stands before a slot and hasn't moved for so long is looked at as what rests: its going is seen all the same."""
@@ -96,7 +96,7 @@ class ChangeGate:
         self._own_places = own_places(corners)
         self._places: Places | None = None
         self._last: SlotColours | None = None
-        self._last_s = self._looks_since_s = -np.inf
+        self._last_s = self._unbroken_since_s = -np.inf
         self._last_light = np.ones(3, np.float32)
         self._still: SlotColours | None = None
         self._is_commissioned = False
@@ -141,8 +141,8 @@ class ChangeGate:
         had_to_rest = memory.settling
         moving = self._moving(now, light)
         memory.restless_s[moving] = at_s
-        if at_s - self._last_s > LOOKED_EVERY_S:
-            self._looks_since_s = at_s
+        if at_s - self._last_s > MAX_FRAME_GAP_S:
+            self._unbroken_since_s = at_s
         changed = self._differ(now.contents, memory.seen.contents, light / memory.light)
         covered = self._covered(now, light, at_s)
         busy = moving | covered
@@ -154,7 +154,7 @@ class ChangeGate:
         memory.covered_s = np.where(busy & ~moving & (memory.busy > 0), memory.covered_s, at_s)
         memory.busy = np.where(busy, memory.busy + 1, 0)
         obstructed = busy & (memory.busy >= self._rules.obstructed_after)
-        rested_s = np.where(had_to_rest & classify & changed, min(SETTLES_S, at_s - self._looks_since_s), 0.0)
+        rested_s = np.where(had_to_rest & classify & changed, min(SETTLES_S, at_s - self._unbroken_since_s), 0.0)
         return [
             Activity(
                 classify=bool(classify[slot]),

@@ -36,7 +36,7 @@ AROUND_SLOT = 2
 """Cartons look out of their slots by a little, in pixels of the reduced picture."""
 FOR_SHARPNESS = 12
 """The strongest marks that are there tell how sharp the picture is."""
-NEAR = 2
+REST_TOLERANCE_PX = 2
 """A camera at rest: its marks lie within so many pixels of the reduced picture of where they were."""
 SAME_SCENE_CORRELATION = 0.7
 """Correlation of the coarsest forms from which a picture without marks shows the same scene, out of focus."""
@@ -180,7 +180,7 @@ class ViewGuard:
             return None, ""  # nothing in this view could tell
         shrink = np.diag([1 / factor, 1 / factor, 1.0])
         near = project(shrink @ self._motion @ np.linalg.inv(shrink), marks.centres) - marks.centres
-        found = find_marks_near(marks, grey, near, NEAR)
+        found = find_marks_near(marks, grey, near, REST_TOLERANCE_PX)
         if found.sure.mean() < self._rules.recognised:
             found = find_marks(marks, grey, np.zeros_like(near), self._reach(grey))
         there = found.sure
@@ -250,7 +250,7 @@ def _share_there(marks: Marks, grey: Grey, shift: FloatArray) -> float:
     inside = ((now >= 0) & (now + PATCH <= [grey.shape[1], grey.shape[0]])).all(axis=1)
     if inside.sum() < MIN_MARKS:
         return 0.0
-    return float(find_marks(marks, grey, np.tile(shift, (len(now), 1)), NEAR).sure[inside].mean())
+    return float(find_marks(marks, grey, np.tile(shift, (len(now), 1)), REST_TOLERANCE_PX).sure[inside].mean())
 
 
 def reduced(picture: Image.Image, factor: int) -> Pixels:

@@ -7,7 +7,7 @@ import numpy as np
 from kardus.codes.labels import RackLabel, code_pattern
 from kardus.inference.geometry import FloatArray
 
-NEAR = 0.75
+MAX_LABEL_DISTANCE_WIDTHS = 0.75
 """A label belongs to the outline whose lower or upper edge is no further than so many of the outline's widths."""
 MIN_CONTRADICTIONS = 2
 """So many labels must contradict, unless the camera has fewer locations."""
@@ -43,7 +43,7 @@ def _is_at_its_place(label: RackLabel, outlines: Sequence[tuple[str, FloatArray]
 def _is_at(label: RackLabel, corners: FloatArray) -> bool:
     edges = (corners[:2].mean(axis=0), corners[2:].mean(axis=0))
     width = float(np.linalg.norm(corners[1] - corners[0]))
-    return min(float(np.linalg.norm(label.centre - edge)) for edge in edges) <= NEAR * width
+    return min(float(np.linalg.norm(label.centre - edge)) for edge in edges) <= MAX_LABEL_DISTANCE_WIDTHS * width
 
 
 def _some(codes: Sequence[str]) -> str:

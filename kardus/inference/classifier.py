@@ -31,7 +31,7 @@ from kardus.support.errors import BundleError
 
 BATCH = 8
 """So many at a time: what the network holds meanwhile doesn't grow with the camera's locations."""
-PORTION = 64
+CROPS_PER_HEARTBEAT = 64
 """So many crops are classified between two signs of life; a multiple of BATCH."""
 
 
@@ -180,12 +180,15 @@ def run_graph(session: Session, form: GraphForm, crops: Pixels) -> tuple[Floats,
 def classify_in_portions(
     classifier: CropClassifier, crops: Pixels, beat: Callable[[str], None] = lambda _: None
 ) -> list[Classification]:
-    """Answers for crops (N, S, S, 3) uint8 RGB, PORTION at a time; `beat` is called between two, with how far it is."""
+    """Answers for crops (N, S, S, 3) uint8 RGB, `CROPS_PER_HEARTBEAT` at a time.
+
+    `beat` is called after each of these but the last, with how far it is.
+    """
     answers: list[Classification] = []
-    for start in range(0, len(crops), PORTION):
+    for start in range(0, len(crops), CROPS_PER_HEARTBEAT):
         if start:
             beat(f"{start} of {len(crops)} places are classified")
-        answers += classifier.classify(crops[start : start + PORTION])
+        answers += classifier.classify(crops[start : start + CROPS_PER_HEARTBEAT])
     return answers
 
 

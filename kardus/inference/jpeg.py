@@ -90,11 +90,11 @@ class _Scan:
     """Where its code does, after the header."""
     frame: _Frame
     components: list[int]
-    """Which of the frame's."""
+    """Which of the frame's components the scan codes."""
     places: range
     """Which of a block's coefficients it is about."""
     bits_left: int
-    """Of each of them, after this scan."""
+    """How many low bits of each coefficient are still to come after this scan."""
     restarts: int
     """How many restart markers it must have."""
 

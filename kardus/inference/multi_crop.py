@@ -18,7 +18,7 @@ from kardus.inference.classification import Floats, rejection_scores
 from kardus.inference.preprocess import Pixels
 from kardus.inference.raw_outputs import RawOutputs
 
-PARTS = 4
+CORNER_CROPS = 4
 """The parts of a crop: one in each corner."""
 PART_SIDE = 0.8
 """Their width and height, as a share of the crop's."""
@@ -60,7 +60,7 @@ def with_parts(outputs: RawOutputs, crops: Pixels, low: NDArray[np.bool_], run: 
 
 
 def parts_of(crops: Pixels) -> Pixels:
-    """The parts of crops (N, S, S, 3) uint8 RGB, each as large as a crop: (N * PARTS, S, S, 3), crop by crop."""
+    """The parts of crops (N, S, S, 3) uint8 RGB, each as large as a crop: (N * CORNER_CROPS, S, S, 3), crop by crop."""
     side = crops.shape[1]
     near, far = 0.0, (1 - PART_SIDE) * side
     boxes = [(x, y, x + PART_SIDE * side, y + PART_SIDE * side) for y in (near, far) for x in (near, far)]
@@ -71,6 +71,6 @@ def parts_of(crops: Pixels) -> Pixels:
 
 def _averaged(values: Floats, low: NDArray[np.bool_], of_parts: Floats) -> Floats:
     result = values.copy()
-    parts = of_parts.reshape(-1, PARTS, values.shape[1])
-    result[low] = (values[low] + parts.sum(axis=1)) / np.float32(PARTS + 1)
+    parts = of_parts.reshape(-1, CORNER_CROPS, values.shape[1])
+    result[low] = (values[low] + parts.sum(axis=1)) / np.float32(CORNER_CROPS + 1)
     return result

@@ -54,7 +54,7 @@ class SetClock:
         return self._monotonic_s
 
     def is_synchronised(self) -> bool:
-        """As it was made."""
+        """The time that it was made with."""
         return self._synchronised
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-STEPS = 64
+STEPS_PER_HEARTBEAT = 64
 """So many short steps are between two beats."""
 STUCK_S = 30.0
 """A thread that hasn't gone its round for so long doesn't do its work."""
@@ -26,8 +26,8 @@ class Heartbeat:
         self._last_s, self.doing = time.monotonic(), doing
 
     def step(self) -> None:
-        """One of many short steps is done: it beats at every STEPS-th."""
-        if next(self._steps) % STEPS == 0:
+        """One of many short steps is done: it beats at every STEPS_PER_HEARTBEAT-th."""
+        if next(self._steps) % STEPS_PER_HEARTBEAT == 0:
             self.beat()
 
     def age_s(self) -> float:

@@ -264,8 +264,8 @@ def test_a_look_at_many_locations_gives_signs_of_life_that_say_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     camera = Camera(tmp_path)
-    monkeypatch.setattr(classifier, "PORTION", 8)
-    monkeypatch.setattr(recorder, "PORTION", 8)
+    monkeypatch.setattr(classifier, "CROPS_PER_HEARTBEAT", 8)
+    monkeypatch.setattr(recorder, "FINDINGS_PER_HEARTBEAT", 8)
     camera.verdicts(still())
     said = [text for text in camera.heartbeat.noted if "classified" in text]
     assert said == [f"{done} of 15 places are classified" for done in (8,)]

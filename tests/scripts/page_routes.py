@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi.routing import APIRoute
 
-from warehouse.console.pages.menu import PARTS
+from warehouse.console.pages.menu import PAGE_MODULES
 from warehouse.console.roles import Role
 
 PAGE = Path(__file__).parents[2] / "docs" / "routes.md"
@@ -34,7 +34,7 @@ to be in it says "anybody".
 
 def routes() -> list[APIRoute]:
     """Of the pages, in the order in which they are looked through."""
-    return [route for part in PARTS for route in part.router.routes if isinstance(route, APIRoute)]
+    return [route for part in PAGE_MODULES for route in part.router.routes if isinstance(route, APIRoute)]
 
 
 def role_of(route: APIRoute) -> Role | None:

@@ -20,7 +20,7 @@ from export.enrolment_views import views_of
 from kardus.contract.manifest import Calibration, ClassInfo, RejectionScore
 from kardus.inference.classification import Classification, class_means, interpret, rejection_scores
 from kardus.inference.enrolled import MARGINS, LiveClasses, Margin
-from kardus.inference.multi_crop import PARTS, parts_of
+from kardus.inference.multi_crop import CORNER_CROPS, parts_of
 from kardus.inference.preprocess import Pixels, read_photo, read_picture, rectify_whole
 from kardus.inference.raw_outputs import RawOutputs
 from tests.scripts.real_data import quarter, read, siblings, without
@@ -44,9 +44,9 @@ class WithParts:
     """A network's outputs for n crops and for the parts of each."""
 
     logits: Floats
-    """(n, 1 + PARTS, classes): the crop's own first."""
+    """(n, 1 + CORNER_CROPS, classes): the crop's own first."""
     embedding: Floats
-    """(n, 1 + PARTS, d)."""
+    """(n, 1 + CORNER_CROPS, d)."""
 
     def first(self, chosen: Mask | None = None) -> RawOutputs:
         """Of the crops themselves, (n,)."""
@@ -130,7 +130,7 @@ def _crops(samples: Sequence[Sample], size_px: int) -> Pixels:
 def _with_parts(network: CartonNet, crops: Pixels) -> WithParts:
     whole, parts = run_network(network, crops), run_network(network, parts_of(crops))
     logits, embedding = (
-        np.concatenate([own[:, None], of_parts.reshape(len(crops), PARTS, -1)], axis=1)
+        np.concatenate([own[:, None], of_parts.reshape(len(crops), CORNER_CROPS, -1)], axis=1)
         for own, of_parts in ((whole.logits, parts.logits), (whole.embedding, parts.embedding))
     )
     return WithParts(logits, embedding)

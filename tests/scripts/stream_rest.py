@@ -194,7 +194,7 @@ def shelf_of(changes: int) -> Shelf:
         kind, name = (ChangeKind.PLACE, first[location].name) if is_back else (ChangeKind.REMOVE, "")
         script.append(Change((number + 1) * PICTURES, kind, location, name=name))
     expected: dict[str, str | None] = {name: first[name].sku for name in names}
-    shown = {name: one.name for name, one in first.items()}
+    shown: dict[str, str | None] = {name: one.name for name, one in first.items()}
     return Shelf(rack, DrawnPictures(), Script(11, (changes + 1) * PICTURES, shown, expected, tuple(script)))
 
 

@@ -17,14 +17,14 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     """AdamW (Loshchilov and Hutter, ICLR 2019) or, as in the founding study, Adam without weight decay."""
     groups = [
         {**group, "lr": config.lr * share, "share": share}
-        for part, share in _parts(model, config.backbone_lr)
+        for part, share in _parameter_groups(model, config.backbone_lr)
         for group in decay_groups(part, 0.0 if config.optimizer == "adam" else config.weight_decay)
     ]
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=config.lr)
 
 
-def _parts(model: nn.Module, backbone_share: float) -> list[tuple[list[nn.Parameter], float]]:
+def _parameter_groups(model: nn.Module, backbone_share: float) -> list[tuple[list[nn.Parameter], float]]:
     """The parameters of the backbone and the others, and the fraction of the peak learning rate that they have."""
     backbone = getattr(model, "features", None) if backbone_share < 1 else None
     if not isinstance(backbone, nn.Module):

@@ -20,7 +20,7 @@ from train.devices import agreed, computing_device, has_bfloat16, process_rank
 from train.fitting.freezing import freeze, keep_statistics
 from train.networks.checkpoint import CHECKPOINT, read_content
 
-STEPS = 3
+TIMED_STEPS = 3
 """Timed steps of each precision, in turn, after one that isn't timed; the fastest counts."""
 LEAST_GAIN = 0.05
 """What bfloat16 has to save of a step's time, so that two starts of a run don't differ by chance."""
@@ -90,7 +90,7 @@ def step_times(network: nn.Module, config: TrainConfig) -> StepTimes:
     crops = torch.full((config.batch, 3, config.size, config.size), 127.0, device=device)
     crops = crops.contiguous(memory_format=torch.channels_last)
     taken: dict[bool, list[float]] = {False: [], True: []}
-    for _ in range(1 + STEPS):
+    for _ in range(1 + TIMED_STEPS):
         for in_bfloat16, seconds in taken.items():
             seconds.append(_step(trial, crops, in_bfloat16=in_bfloat16))
     return StepTimes(*(min(seconds[1:]) for seconds in (taken[False], taken[True])))

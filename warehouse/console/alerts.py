@@ -17,7 +17,7 @@ from warehouse.store.tables import alerts, comments, events
 router = APIRouter()
 AlertId = Annotated[str, Path(max_length=200, description="The alert's id.")]
 _LAST = (events.c.number == alerts.c.last) & events.c.alert.is_not(None)
-CHOSEN = select(
+ALERT_COLUMNS = select(
     alerts.c.id,
     alerts.c.location,
     alerts.c.status,
@@ -44,7 +44,7 @@ def list_alerts(
     after = key_from_cursor("alerts", cursor, (int, str))
     equal = {alerts.c.status: status, alerts.c.location: location, alerts.c.agent: agent}
     chosen = [column == wanted for column, wanted in equal.items() if wanted is not None]
-    statement = CHOSEN.where(*chosen)
+    statement = ALERT_COLUMNS.where(*chosen)
     if after:
         statement = statement.where(tuple_(alerts.c.opened, alerts.c.id) < tuple_(_moment(after[0]), after[1]))
     with console.reading() as connection:
@@ -80,13 +80,13 @@ def list_comments(
 
 
 def find_alert(console: Console, alert: str) -> Any:
-    """An alert by its id: a row of `CHOSEN`.
+    """An alert by its id: a row of `ALERT_COLUMNS`.
 
     Raises:
         ProblemError: 404: there is none.
     """
     with console.reading() as connection:
-        row = connection.execute(CHOSEN.where(alerts.c.id == alert)).first()
+        row = connection.execute(ALERT_COLUMNS.where(alerts.c.id == alert)).first()
     if row is None:
         raise ProblemError(404, "there is no alert with this id")
     return row

@@ -16,7 +16,7 @@ from warehouse.console.shown import EVENTS, event_item, said
 from warehouse.store.database import LAST_NUMBER, read_meta
 from warehouse.store.tables import changes, events, latest
 
-PORTION = 200
+CHANGES_PER_READ = 200
 """Events, and as many other changes, that are read at once."""
 _KINDS = {"status": "agent", "health": "camera"}
 """What changes are called; the others by the kind that the store has."""
@@ -81,7 +81,9 @@ def oldest(connection: Connection) -> FeedPosition:
 def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChange]:
     """A portion of what comes after a place, events first."""
     found = []
-    rows = connection.execute(EVENTS.where(events.c.number > after.event).order_by(events.c.number).limit(PORTION))
+    rows = connection.execute(
+        EVENTS.where(events.c.number > after.event).order_by(events.c.number).limit(CHANGES_PER_READ)
+    )
     items = [event_item(row) for row in rows.all()]
     later = later_states(connection, items)
     states = _states_of(connection, {item["event"]["location"] for item in items})
@@ -94,7 +96,7 @@ def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChan
 
 def _others_after(connection: Connection, after: FeedPosition) -> list[StoredChange]:
     """What isn't an event; of a state also what it says now."""
-    chosen = select(changes).where(changes.c.number > after.change).order_by(changes.c.number).limit(PORTION)
+    chosen = select(changes).where(changes.c.number > after.change).order_by(changes.c.number).limit(CHANGES_PER_READ)
     rows, found = connection.execute(chosen).all(), []
     own = {(row.agent, row.subject) for row in rows if row.kind == "state"}
     stated, every = states_now(connection, own), _states_of(connection, {location for _, location in own})

@@ -41,13 +41,13 @@ LIMIT_S = 15.0
 READ_S = 10.0
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 """By a key that only the provider has: neither `none` nor a secret that both have."""
-KINDS = ("RSA", "EC", "OKP")
+KEY_TYPES = ("RSA", "EC", "OKP")
 """Of keys; others are for other programs."""
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class _Known:
+class _CachedProvider:
     metadata: Metadata
     keys: KeySet
     until_s: float
@@ -70,7 +70,7 @@ class IdentityProvider:
         file = settings.client_secret_file
         self._secret = read_secret("client_secret_file", file) if file else None
         self._now_s = now_s
-        self._known: _Known | None = None
+        self._known: _CachedProvider | None = None
 
     def begin(self, secret: str) -> str:
         """Where the browser that holds this secret is to go.
@@ -149,20 +149,24 @@ class IdentityProvider:
         endpoint = metadata.userinfo_endpoint
         return user_info(client, endpoint, subject) if endpoint and client.token.get("access_token") else {}
 
-    def _current(self, client: OAuth2Client) -> _Known:
+    def _current(self, client: OAuth2Client) -> _CachedProvider:
         known = self._known
         if known is None or time.monotonic() > known.until_s:
             return self._ask_anew(client)
         return known
 
-    def _ask_anew(self, client: OAuth2Client) -> _Known:
+    def _ask_anew(self, client: OAuth2Client) -> _CachedProvider:
         issuer = self.settings.issuer
         metadata = Metadata.model_validate(self._json(client, get_well_known_url(issuer, external=True)))
         if metadata.issuer != issuer:
             raise UnreachableError(f"{issuer}: calls itself {metadata.issuer!r}: write the issuer just so")
         keys = self._json(client, metadata.jwks_uri)
-        signing = [key for key in keys.get("keys", []) if key.get("kty") in KINDS and key.get("use", "sig") == "sig"]
-        self._known = known = _Known(metadata, KeySet.import_key_set({"keys": signing}), time.monotonic() + KEEP_S)
+        signing = [
+            key for key in keys.get("keys", []) if key.get("kty") in KEY_TYPES and key.get("use", "sig") == "sig"
+        ]
+        self._known = known = _CachedProvider(
+            metadata, KeySet.import_key_set({"keys": signing}), time.monotonic() + KEEP_S
+        )
         return known
 
     def _json(self, client: OAuth2Client, url: str) -> Any:

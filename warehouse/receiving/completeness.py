@@ -15,7 +15,7 @@ from kardus.contract.messages import AgentStatus
 from kardus.contract.topics import Topics
 from kardus.mqtt.connection import Subscription
 
-PORTION = 500
+LOCATIONS_PER_REQUEST = 500
 """Locations whose states are asked for at a time."""
 SAFE = 1000
 """So many retained messages come for certain, whoever the broker is."""
@@ -52,7 +52,7 @@ class Completeness:
         subscribe: Callable[[Sequence[Subscription]], None],
         is_subscribed: Callable[[], bool],
     ) -> None:
-        """Keep whom to ask: `subscribe` asks for the states of these filters too, and no longer for the last ones."""
+        """`subscribe` subscribes to the states of these filters too, and no longer to those of the last ones."""
         self._site = site
         self._monitor = monitor
         self._subscribe = subscribe
@@ -78,7 +78,7 @@ class Completeness:
             self._have[topic.split("/")[4]] += grown
         self._heard_s = time.monotonic()
 
-    def look(self) -> None:
+    def request_missing_states(self) -> None:
         """Ask for more, if what was asked for before has come."""
         now_s = time.monotonic()
         if not self._is_subscribed():
@@ -113,12 +113,12 @@ class Completeness:
         return ""
 
     def _next_portion(self, missing: dict[str, int]) -> list[str]:
-        """The next agents that lack some, together at most PORTION locations; later each alone, while that helps."""
+        """The next agents that lack some, with at most `LOCATIONS_PER_REQUEST` locations; later each alone."""
         found: list[str] = []
         locations = 0
         for agent in sorted(missing):
             expected = self._announced(agent) or self._have[agent]
-            if not self._tries[agent] and (not found or locations + expected <= PORTION):
+            if not self._tries[agent] and (not found or locations + expected <= LOCATIONS_PER_REQUEST):
                 found.append(agent)
                 locations += expected
         found = found or [agent for agent in sorted(missing) if self._may_help(agent)][:1]

@@ -23,7 +23,7 @@ ECHO_TIMEOUT_S = 15.0
 """How long the broker may take to give everything that it retains."""
 RETAINED_SETTLE_S = 0.2
 """A broker that doesn't keep the order of messages may still give some after the echo."""
-PORTION = 200
+TOPICS_PER_PUBLISH = 200
 MOST_CAME_BACK = 5
 """So many looks may find nothing but what was cleared before; then somebody publishes it again and again."""
 Retained = dict[str, bytes]
@@ -64,7 +64,9 @@ def forget_agent(
         known = _known_topics(topics, reader)
         retained = _read_retained(broker, topics, known)
         if not retained and not (reader and reader.knows(agent)):
-            raise UsageError(f"agent '{agent}': nobody has anything of it: check its name, --site and --database")
+            raise UsageError(
+                f"agent '{agent}': neither broker nor database knows it: check its name, --site and --database"
+            )
         if not confirmed and _is_online(retained.get(topics.status, b"")):
             raise UsageError(f"agent '{agent}' is online and would come back: stop it first, or give --yes")
         alerts = _close_alerts(opened, agent) if opened else 0
@@ -185,8 +187,8 @@ def _next_to_clear(topics: Topics, retained: Retained) -> list[str]:
 def _publish_cleared(broker: BrokerSettings, names: Sequence[str]) -> dict[str, str]:
     """Clear these topics; nothing is refused, or it raises."""
     with MqttClient(broker) as connection:
-        for start in range(0, len(names), PORTION):
-            connection.publish([(name, b"") for name in names[start : start + PORTION]], retain=True)
+        for start in range(0, len(names), TOPICS_PER_PUBLISH):
+            connection.publish([(name, b"") for name in names[start : start + TOPICS_PER_PUBLISH]], retain=True)
     return {}
 
 

@@ -254,7 +254,7 @@ class Receiver(Worker):
         """Ask again for retained states that the broker has dropped."""
         for topic, payload in self._heard.take_waiting():
             self._completeness.take(topic, payload)
-        self._completeness.look()
+        self._completeness.request_missing_states()
 
     def _stored(self, written: WriteResult) -> None:
         self._ack_schedule.changed(written.covered, time.monotonic())

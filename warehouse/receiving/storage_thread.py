@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kardus.mqtt.incoming import Incoming, acknowledge_all
+from kardus.support.backoff import backoff_s
 from kardus.support.control_characters import escaped
 from kardus.support.worker import Worker
 from warehouse.receiving.parsing import parse_message
@@ -121,7 +122,7 @@ class StorageThread(Worker):
 
     def _write(self, items: Sequence[ParsedMessage]) -> bool:
         """Write a batch, again and again until the disk takes it; False where it is time to end instead."""
-        pause_s = QUEUE_POLL_S
+        failures = 0
         while True:
             try:
                 self._write_once(items)
@@ -132,9 +133,9 @@ class StorageThread(Worker):
             else:
                 self.problem = ""
                 return True
-            if self._stopping.wait(pause_s):
+            if self._stopping.wait(QUEUE_POLL_S + backoff_s(failures, first_s=QUEUE_POLL_S, cap_s=MAX_RETRY_S)):
                 return False
-            pause_s = min(MAX_RETRY_S, 2 * pause_s)
+            failures += 1
 
     def _write_once(self, items: Sequence[ParsedMessage]) -> None:
         """One transaction; where something in it can't be kept at all, one for each, and a dead letter for that."""

@@ -93,7 +93,7 @@ class _Watch:
         """Take messages in until None comes or the time is over. Redraws without any too: states become void."""
         redrawn_s = 0.0
         while self._take_waiting() and time.monotonic() < self._deadline_s:
-            self._completeness.look()
+            self._completeness.request_missing_states()
             if time.monotonic() - redrawn_s >= REDRAW_S:
                 redraw()
                 redrawn_s = time.monotonic()

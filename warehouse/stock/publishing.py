@@ -21,7 +21,7 @@ MOST_LOOKED_AT = 1000
 """So many of what was published are read back, spread over the list."""
 EXAMPLES = 10
 """So many of them are named."""
-_SAID = {"revision", "sku", "quantity", "managed", "reason", "location"}
+_EXPECTED_FIELDS = {"revision", "sku", "quantity", "managed", "reason", "location"}
 """The fields of a message that say something; one set for all of them."""
 OnProgress = Callable[[int, int], None]
 """Gets how many messages the broker has taken, and how many there are."""
@@ -62,7 +62,7 @@ def expected_changes(
 def _expected(line: StockLine, revision: int) -> Expected:
     """A line as a message. It was checked when it was read; checked anew, 150,000 take 110 MB more."""
     return Expected.model_construct(
-        _SAID,
+        _EXPECTED_FIELDS,
         revision=revision,
         sku=line.sku,
         quantity=line.quantity,

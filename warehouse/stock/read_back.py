@@ -23,7 +23,7 @@ ECHO_TIMEOUT_S = 15.0
 """How long the broker may say nothing while it has more to deliver."""
 RETAINED_SETTLE_S = 0.2
 """A broker that doesn't keep the order of messages may still give some after the echo."""
-PORTION = SUBSCRIBE_PORTION - 1
+LOCATIONS_PER_CONNECTION = SUBSCRIBE_PORTION - 1
 """So many locations are asked for over one connection: with the echo they are one portion of subscriptions, and nothing
 waits for another. With one more each of them took ten times as long."""
 SAMPLE = 500
@@ -101,8 +101,8 @@ def read_by_name(broker: BrokerSettings, site: str, locations: Sequence[str]) ->
         BrokerError: the broker can't be reached.
     """
     result = ReadBack()
-    for start in range(0, len(locations), PORTION):
-        asked, before, is_answered = locations[start : start + PORTION], -1, False
+    for start in range(0, len(locations), LOCATIONS_PER_CONNECTION):
+        asked, before, is_answered = locations[start : start + LOCATIONS_PER_CONNECTION], -1, False
         while asked and before < len(result.found):
             before = len(result.found)
             is_answered = _read(broker, site, asked, result)

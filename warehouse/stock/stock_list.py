@@ -31,7 +31,7 @@ MIXED = "several products are listed there"
 """Why a location with two products isn't managed."""
 _WHOLE = re.compile(r"([0-9]+)([.,]0{1,2})?|(0)[.,]0+")
 """A quantity; three zeros may be thousands, where there is anything before them."""
-MOST = 10**15 - 1
+MAX_QUANTITY = 10**15 - 1
 """The largest quantity: spreadsheet programs keep no more digits, nor does JSON everywhere (RFC 8259, section 6)."""
 _FRACTION = re.compile(r"[0-9]+\.0")
 
@@ -170,13 +170,13 @@ def _problems(row: Row, rules: StockRules) -> list[str]:
 @lru_cache(maxsize=1000)
 def _quantity(text: str) -> int | None:
     whole = _WHOLE.fullmatch(text)
-    return whole_number(whole.group(1) or "0", MOST) if whole else None
+    return whole_number(whole.group(1) or "0", MAX_QUANTITY) if whole else None
 
 
 def _quantity_problems(sku: str, quantity: str) -> Iterator[str]:
     number = _quantity(quantity)
     if number is None:
-        most = "" if len(quantity) <= len(str(MOST)) else f" and at most {len(str(MOST))} digits"
+        most = "" if len(quantity) <= len(str(MAX_QUANTITY)) else f" and at most {len(str(MAX_QUANTITY))} digits"
         yield f"quantity '{cited(quantity)}': write a whole number, 0 or more{most}, or nothing"
     elif number and (not sku or sku.upper() == EMPTY):
         yield f"quantity {number} of '{cited(sku)}': name the product, or leave the quantity out"
@@ -218,7 +218,7 @@ def _merged(lines: Iterable[tuple[int, StockLine]], rules: StockRules) -> tuple[
         if line.sku == known.sku and not known.reason:
             count = _sum(known.quantity, line.quantity)
             found[line.location] = first, known._replace(quantity=count)
-            if count is not None and count > MOST:
+            if count is not None and count > MAX_QUANTITY:
                 clashes[line.location] = _too_many(line, first, number)
         elif rules.mixed:
             found[line.location] = first, StockLine(line.location, None, reason=MIXED)
@@ -233,7 +233,7 @@ def _merged(lines: Iterable[tuple[int, StockLine]], rules: StockRules) -> tuple[
 def _too_many(line: StockLine, first: int, number: int) -> str:
     return (
         f"lines {first} to {number}: the quantities of '{line.sku}' at location '{line.location}' add up to more than "
-        f"{MOST}: write them smaller, or leave them out"
+        f"{MAX_QUANTITY}: write them smaller, or leave them out"
     )
 
 

@@ -64,7 +64,10 @@ def address_of(given: str | Path, password_file: Path | None = None) -> Database
     except (ArgumentError, ValueError) as error:
         raise UsageError("--database: not an address: give postgresql://USER@HOST:PORT/NAME") from error
     if url.password is not None or "password" in url.query:
-        raise UsageError("--database: others see the words of a command: give its password by --database-password-file")
+        raise UsageError(
+            "--database: other users of this machine can read a command's arguments: give the password by "
+            "--database-password-file"
+        )
     return DatabaseAddress(_verified(url), None, password_file)
 
 

@@ -9,7 +9,7 @@ from warehouse.store.labels import IS_LABELLED
 from warehouse.store.pictures import PictureStore
 from warehouse.store.tables import audit, pictures
 
-PORTION = 200
+ROWS_PER_TRANSACTION = 200
 """So many rows are deleted in one transaction."""
 
 
@@ -36,20 +36,20 @@ class AgedRows:
         return entries or shown
 
     def _delete_entries(self, before: datetime) -> bool:
-        aged = select(audit.c.number).where(audit.c.at < before).limit(PORTION)
+        aged = select(audit.c.number).where(audit.c.at < before).limit(ROWS_PER_TRANSACTION)
         if not self._has(aged):
             return False
         with self._database.writing() as connection:
-            return connection.execute(delete(audit).where(audit.c.number.in_(aged))).rowcount == PORTION
+            return connection.execute(delete(audit).where(audit.c.number.in_(aged))).rowcount == ROWS_PER_TRANSACTION
 
     def _delete_pictures(self, before: datetime) -> bool:
-        aged = select(pictures.c.number).where(pictures.c.received < before, ~IS_LABELLED).limit(PORTION)
+        aged = select(pictures.c.number).where(pictures.c.received < before, ~IS_LABELLED).limit(ROWS_PER_TRANSACTION)
         if not self._has(aged):
             return False
         with self._database.writing() as connection:
             files = _take_out(connection, aged)
         self._store.delete(files)
-        return len(files) == PORTION
+        return len(files) == ROWS_PER_TRANSACTION
 
     def _has(self, aged: Select[tuple[int]]) -> bool:
         with self._database.reading() as connection:

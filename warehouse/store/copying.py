@@ -15,7 +15,7 @@ from warehouse.store.pictures import PictureStore
 from warehouse.store.places import pictures_of, settle_pictures
 from warehouse.store.tables import changes, events, meta, metadata, pictures
 
-PORTION = 1000
+ROWS_PER_INSERT = 1000
 """Rows in memory at a time."""
 _OWN = frozenset({"pictures"})
 """What a database notes of itself, and its copy notes for itself."""
@@ -74,7 +74,7 @@ def _portions(database: Database, table: Table) -> Iterator[list[dict[str, Any]]
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
-    found = connection.execution_options(yield_per=PORTION).execute(select(table).order_by(*table.primary_key))
+    found = connection.execution_options(yield_per=ROWS_PER_INSERT).execute(select(table).order_by(*table.primary_key))
     for part in found.mappings().partitions():
         yield [dict(row) for row in part]
 

@@ -45,7 +45,7 @@ from warehouse.store.tables import epochs, ranges
 AgentEpoch = tuple[str, str]
 """Agent and epoch: one numbering of an agent's events."""
 STORED, LOST = "stored", "lost"
-KINDS = (STORED, LOST)
+RANGE_KINDS = (STORED, LOST)
 NAME = {"agent": Text, "epoch": Text}
 """The columns of rows that name epochs."""
 _SPAN = {**NAME, "first": BigInteger, "last": BigInteger}
@@ -87,7 +87,9 @@ def load_epochs(connection: Connection, spans: Mapping[AgentEpoch, Range]) -> di
 def _ranges_beside(dialect: str) -> Select[Any]:
     """Of each given epoch and kind the ranges that a span overlaps or lies beside."""
     span = given_later(dialect, _SPAN)
-    kinds = union_all(*(select(literal_column(f"'{kind}'", Text).label("kind")) for kind in KINDS)).subquery("kinds")
+    kinds = union_all(*(select(literal_column(f"'{kind}'", Text).label("kind")) for kind in RANGE_KINDS)).subquery(
+        "kinds"
+    )
     before = ranges.alias()
     nearest = (
         select(func.max(before.c.first))
@@ -203,7 +205,7 @@ def first_gap(connection: Connection, number: int, contiguous_to: int, highest: 
     reached = reached_to(connection, {number: contiguous_to})[number]
     if reached >= highest:
         return None
-    following = [connection.execute(_next(number, kind, reached)).scalar() for kind in KINDS]
+    following = [connection.execute(_next(number, kind, reached)).scalar() for kind in RANGE_KINDS]
     return reached + 1, min([highest, *(first - 1 for first in following if first is not None)])
 
 
@@ -214,7 +216,7 @@ def reached_to(connection: Connection, known: Mapping[int, int]) -> dict[int, in
         places = [
             (number, kind, min(to + 1, MAX_INTEGER), min(to + 1, MAX_INTEGER))
             for number, to in open_.items()
-            for kind in KINDS
+            for kind in RANGE_KINDS
         ]
         further = {
             number: max(last for first, last in touched if first <= min(open_[number] + 1, MAX_INTEGER))
@@ -237,7 +239,7 @@ def ranges_beyond(connection: Connection, reached: Mapping[int, int]) -> dict[in
         .select_from(ends)
         .join(
             ranges,
-            and_(ranges.c.epoch == ends.c.number, ranges.c.kind.in_(KINDS), ranges.c.first > ends.c.to),
+            and_(ranges.c.epoch == ends.c.number, ranges.c.kind.in_(RANGE_KINDS), ranges.c.first > ends.c.to),
         )
         .order_by(ranges.c.epoch, ranges.c.kind, ranges.c.first)
     )
@@ -289,7 +291,7 @@ def _make_present(connection: Connection, numbers: Mapping[str, int]) -> None:
 def _reached_in(epoch: KnownEpoch) -> int:
     """How far an epoch is covered without a gap, by the ranges that are known."""
     reached = epoch.contiguous_to
-    stored, lost = (epoch.places.get(kind, []) for kind in KINDS)
+    stored, lost = (epoch.places.get(kind, []) for kind in RANGE_KINDS)
     for first, last in merged([*stored, *lost]) if lost else stored:
         if first - 1 <= reached:
             reached = max(reached, last)

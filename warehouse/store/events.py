@@ -44,7 +44,7 @@ class StoredBatch:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _EventIdentity:
     """An event that is stored, or will be with this batch."""
 
     id: str
@@ -62,7 +62,7 @@ class _Batch:
         self._covered = {one for one in positions if one[:2] in known and known[one[:2]].has_stored(one[2])}
         rows = set(_by_id(connection, {message.envelope.id for message in messages}))
         rows |= set(_by_position(connection, self._covered)) if self._covered else set()
-        self._by_id = {id_: _Known(id_, agent, payload) for id_, agent, _, _, payload in rows}
+        self._by_id = {id_: _EventIdentity(id_, agent, payload) for id_, agent, _, _, payload in rows}
         self._by_position = {(agent, epoch, sequence): id_ for id_, agent, epoch, sequence, _ in rows}
         self._letters = _set_aside_before(connection, self._covered - self._by_position.keys())
         self.new: list[EventMessage] = []
@@ -83,7 +83,7 @@ class _Batch:
             return f"sequence: event {other} is number {position[2]} of its epoch"
         if position in self._covered and position not in self._letters:
             return ""  # it was stored, and deleted since
-        self._by_id[id_], self._by_position[position] = _Known(id_, message.agent, message.payload), id_
+        self._by_id[id_], self._by_position[position] = _EventIdentity(id_, message.agent, message.payload), id_
         self.new.append(message)
         return None
 

@@ -15,7 +15,7 @@ from typing import Any
 from kardus.support.errors import KardusError
 from warehouse.store.database import StoreError
 
-STEPS = 100_000
+VM_STEPS_PER_CHECK = 100_000
 """Of SQLite's virtual machine between two checks: some milliseconds."""
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -27,11 +27,11 @@ class TransactionInterruptedError(KardusError):
 @contextlib.contextmanager
 def interrupted_when(is_ending: Callable[[], bool], database: sqlite3.Connection) -> Iterator[None]:
     """Inside, a statement ends with sqlite3.OperationalError once `is_ending`, which is asked in its thread."""
-    database.set_progress_handler(is_ending, STEPS)
+    database.set_progress_handler(is_ending, VM_STEPS_PER_CHECK)
     try:
         yield
     finally:
-        database.set_progress_handler(None, STEPS)
+        database.set_progress_handler(None, VM_STEPS_PER_CHECK)
 
 
 @contextlib.contextmanager

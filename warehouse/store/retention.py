@@ -27,9 +27,9 @@ from warehouse.store.tables import dead_letters, events, pictures, targets
 
 INTERVAL_S = 60.0
 """Between two rounds."""
-PORTION = 200
+EVENTS_PER_TRANSACTION = 200
 """So many events are looked at, or deleted, in one transaction ..."""
-PAGES = 200
+FREE_PAGES_PER_VACUUM = 200
 """... and so many pages are given back at a time ..."""
 PAUSE_S = 0.02
 """... with so long in between for everybody else."""
@@ -151,7 +151,9 @@ class Round(abc.ABC):
         """Delete a portion; whether there may be more."""
         with self._database.reading() as connection:
             rows = connection.execute(
-                select(dead_letters.c.number, dead_letters.c.received).order_by(dead_letters.c.number).limit(PORTION)
+                select(dead_letters.c.number, dead_letters.c.received)
+                .order_by(dead_letters.c.number)
+                .limit(EVENTS_PER_TRANSACTION)
             ).fetchall()
             to = last_to_delete([(n, at) for n, at in rows], largest(connection, dead_letters), self._keep, now)
         if to is None:
@@ -160,7 +162,7 @@ class Round(abc.ABC):
             began_s = time.monotonic()
             connection.execute(delete(dead_letters).where(dead_letters.c.number <= to))
         self.held(time.monotonic() - began_s)
-        return len(rows) == PORTION and to == rows[-1][0]
+        return len(rows) == EVENTS_PER_TRANSACTION and to == rows[-1][0]
 
     def held(self, seconds: float) -> None:
         """Note how long others had to wait."""
@@ -189,7 +191,7 @@ class FileRound(Round):
         with self._database.reading() as connection:
             after = int(read_meta(connection, _CURSOR) or 0)
             chosen = select(events.c.number, events.c.received).where(events.c.number > after)
-            rows = connection.execute(chosen.order_by(events.c.number).limit(PORTION)).fetchall()
+            rows = connection.execute(chosen.order_by(events.c.number).limit(EVENTS_PER_TRANSACTION)).fetchall()
             to = last_to_delete([(n, at) for n, at in rows], largest(connection, events), self._keep, now)
             told = told_to(connection)
         if to is not None and told is not None:
@@ -206,7 +208,7 @@ class FileRound(Round):
         self.held(time.monotonic() - began_s)
         self._counts.deleted += done.rowcount
         self._store.delete(files)
-        return len(rows) == PORTION and to == rows[-1][0]
+        return len(rows) == EVENTS_PER_TRANSACTION and to == rows[-1][0]
 
     def _give_back(self) -> None:
         database = cast("SqliteDatabase", self._database)
@@ -219,7 +221,7 @@ class FileRound(Round):
                 self.held(database.rewrite(lambda: self._pause(0)))
             return
         while self._has_to_give_back() and not self._pause(PAUSE_S):
-            self.held(database.give_back(PAGES))
+            self.held(database.give_back(FREE_PAGES_PER_VACUUM))
 
     def _has_to_give_back(self) -> bool:
         database = cast("SqliteDatabase", self._database)
@@ -283,7 +285,7 @@ class MonthRound(Round):
         chosen = select(pictures.c.number).join(events, events.c.id == pictures.c.event)
         with self._database.reading() as connection:  # nobody waits while they are looked for
             self._database.lift_limits(connection)
-            found = connection.execute(chosen.where(*_in_month(name), ~IS_LABELLED).limit(PORTION))
+            found = connection.execute(chosen.where(*_in_month(name), ~IS_LABELLED).limit(EVENTS_PER_TRANSACTION))
             numbers = list(found.scalars())
         if not numbers:
             return False

@@ -28,7 +28,7 @@ from kardus.support.errors import KardusError, StorageError
 
 Delivered = Literal["broker", "confirmed"]
 """When an event is forgotten: when the broker has it, or when the WMS side has said that it is stored for good."""
-PORTION = 200
+ROWS_PER_TRANSACTION = 200
 """So many rows are changed in one transaction, where many may be: the write-ahead log holds what that changes."""
 ASKED_AT_MOST = 10_000
 """Of an epoch that the file doesn't know, one request announces at most so many events as lost: a receiver asks for the
@@ -143,7 +143,7 @@ class Outbox:
             if known_to is not None and any(last > known_to for _, last in ranges):
                 return False
             for ends in ranges:
-                self._in_portions(database, lambda ends=ends: rows.confirm(database, epoch, ends, PORTION))  # type: ignore[misc]
+                self._in_portions(database, lambda ends=ends: rows.confirm(database, epoch, ends, ROWS_PER_TRANSACTION))  # type: ignore[misc]
             self._pressure.recount(database, 1)
             return True
 
@@ -173,7 +173,7 @@ class Outbox:
 
         def write(database: sqlite3.Connection) -> int:
             return self._in_portions(
-                database, lambda: rows.send_unconfirmed_again(database, before_unix_s, now_unix_s, PORTION)
+                database, lambda: rows.send_unconfirmed_again(database, before_unix_s, now_unix_s, ROWS_PER_TRANSACTION)
             )
 
         return self._call(write)
@@ -214,8 +214,8 @@ class Outbox:
 
     def _in_portions(self, database: sqlite3.Connection, work: Callable[[], int]) -> int:
         """Do it as often as it finds a whole portion, each in a transaction that finds room on a full disk."""
-        total, done = 0, PORTION
-        while done == PORTION:
+        total, done = 0, ROWS_PER_TRANSACTION
+        while done == ROWS_PER_TRANSACTION:
             make_room(database, self._path)
             with database:
                 done = work()

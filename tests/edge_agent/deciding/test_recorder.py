@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge_agent.deciding.message_writer import MessageWriter
-from edge_agent.deciding.recorder import PORTION, Recorder, coverage_since
+from edge_agent.deciding.recorder import FINDINGS_PER_HEARTBEAT, Recorder, coverage_since
 from edge_agent.records import EventPictures, Finding, Message
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import CameraHealth, ExpectedStock, Model, Seen
@@ -55,9 +55,12 @@ def test_a_change_is_an_event_and_a_state_and_no_change_is_nothing(outbox: Outbo
 
 def test_many_findings_give_signs_of_life_that_say_how_far_it_is(outbox: Outbox) -> None:
     told: list[str] = []
-    many = [_finding(f"L-{number}", Verdict.MATCH) for number in range(2 * PORTION + 1)]
+    many = [_finding(f"L-{number}", Verdict.MATCH) for number in range(2 * FINDINGS_PER_HEARTBEAT + 1)]
     _recorder(outbox).record([None, *many], historical=False, beat=told.append)
-    assert told == [f"{done} of {len(many)} findings are written down" for done in (PORTION, 2 * PORTION)]
+    assert told == [
+        f"{done} of {len(many)} findings are written down"
+        for done in (FINDINGS_PER_HEARTBEAT, 2 * FINDINGS_PER_HEARTBEAT)
+    ]
 
 
 def test_a_state_is_published_again_before_it_is_void(outbox: Outbox) -> None:

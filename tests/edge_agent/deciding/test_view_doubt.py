@@ -13,7 +13,7 @@ from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.judging import LocationJudge, Votes
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.deciding.verdict import FEWEST_TURNED, LOOK_AGAIN_S, VIEW_DOUBTED, ViewDoubts
+from edge_agent.deciding.verdict import FEWEST_TURNED, VIEW_DOUBTED, VOTE_AGAIN_S, ViewDoubts
 from edge_agent.records import Activity, Expectation, Finding, SlotObservations
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.manifest import Calibration, ClassInfo
@@ -138,9 +138,9 @@ def test_what_had_to_rest_before_it_could_be_looked_at_is_not_doubted_for_as_lon
 def test_a_rest_that_was_short_leaves_the_rest_of_the_doubt() -> None:
     rack = _Cameras(8)
     rack.wait(60)
-    rack.record([_held(rack, name, DOUBT_S - LOOK_AGAIN_S) for name in rack.names[:4]])
+    rack.record([_held(rack, name, DOUBT_S - VOTE_AGAIN_S) for name in rack.names[:4]])
     assert rack.verdicts(*rack.names[:4]) == {UNCERTAIN}
-    assert rack.wait(LOOK_AGAIN_S - 1) == []
+    assert rack.wait(VOTE_AGAIN_S - 1) == []
     assert len(rack.wait(1)) == 4
 
 
@@ -277,11 +277,11 @@ def test_a_view_that_is_lost_in_a_doubt_is_not_doubted_any_more() -> None:
 def test_what_is_doubted_is_looked_at_again_and_again() -> None:
     rack = _Cameras(4)
     rack.see(dict.fromkeys(rack.names, UNKNOWN))
-    assert rack.doubts.look_again() == {}
+    assert rack.doubts.due_for_another_vote() == {}
     looks = 0
-    while not rack.wait(LOOK_AGAIN_S / 4):
-        looks += bool(rack.doubts.look_again())
-    assert looks == DOUBT_S / LOOK_AGAIN_S - 1
+    while not rack.wait(VOTE_AGAIN_S / 4):
+        looks += bool(rack.doubts.due_for_another_vote())
+    assert looks == DOUBT_S / VOTE_AGAIN_S - 1
 
 
 def test_a_source_that_ends_ends_the_doubt() -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from edge_agent.config.sections import GateSection, ViewSection
-from edge_agent.deciding.verdict import LOOK_AGAIN_S
+from edge_agent.deciding.verdict import VOTE_AGAIN_S
 from edge_agent.records import Activity
 from edge_agent.seeing.camera_view import corners_in_picture
-from edge_agent.seeing.gate import ADAPT_AFTER_S, LOOKED_EVERY_S, SETTLES_S, ChangeGate, own_places
+from edge_agent.seeing.gate import ADAPT_AFTER_S, MAX_FRAME_GAP_S, SETTLES_S, ChangeGate, own_places
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.slots import Slot
 from edge_agent.seeing.view_guard import ViewGuard
@@ -152,7 +152,7 @@ def test_a_time_in_which_nothing_was_seen_is_no_rest(gaps_s: list[float], rested
     seen = eyes.see(coat, after_s=gaps_s[-1])[LOCATIONS[0]]
     assert seen.changed
     assert seen.rested_s == rested_s
-    assert LOOKED_EVERY_S <= LOOK_AGAIN_S
+    assert MAX_FRAME_GAP_S <= VOTE_AGAIN_S
 
 
 def test_a_change_in_a_light_that_stays_did_not_have_to_rest() -> None:

@@ -17,7 +17,7 @@ from kardus.inference import classifier as classifier_module
 from kardus.inference.bundle import Bundle, read_bundle
 from kardus.inference.classification import Classification, interpret, softmax
 from kardus.inference.classifier import BATCH, Classifier, classify_in_portions
-from kardus.inference.multi_crop import PARTS, parts_of
+from kardus.inference.multi_crop import CORNER_CROPS, parts_of
 from kardus.inference.preprocess import Pixels
 from kardus.support.errors import BundleError
 
@@ -190,7 +190,7 @@ def test_a_crop_that_scores_low_is_judged_by_its_parts_too(bundle: Bundle, crops
     low = scores < below
     assert low.sum() == 2
     assert np.array_equal(outputs.logits[~low], alone.logits[~low])
-    parts = plain.run(parts_of(crops[low])).logits.reshape(2, PARTS, -1)
+    parts = plain.run(parts_of(crops[low])).logits.reshape(2, CORNER_CROPS, -1)
     mean = np.concatenate([alone.logits[low][:, None], parts], axis=1).mean(axis=1)
     assert np.allclose(outputs.logits[low], mean, atol=1e-3)
     assert not np.allclose(outputs.embedding[low], alone.embedding[low])
@@ -335,7 +335,7 @@ def test_a_higher_temperature_makes_less_sure() -> None:
 def test_many_crops_are_answered_in_their_order_with_signs_of_life_between_portions(
     classifier: Classifier, crops: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifier_module, "PORTION", 2)
+    monkeypatch.setattr(classifier_module, "CROPS_PER_HEARTBEAT", 2)
     said: list[str] = []
     answers = classify_in_portions(classifier, crops, said.append)
     assert said == ["2 of 5 places are classified", "4 of 5 places are classified"]

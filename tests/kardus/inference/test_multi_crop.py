@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kardus.contract.manifest import Blend, BlendPart, Calibration
-from kardus.inference.multi_crop import PART_SIDE, PARTS, mean_outputs, outputs_of, parts_of
+from kardus.inference.multi_crop import CORNER_CROPS, PART_SIDE, mean_outputs, outputs_of, parts_of
 from kardus.inference.preprocess import Pixels
 from kardus.inference.raw_outputs import RawOutputs
 
@@ -36,7 +36,7 @@ def test_the_parts_are_the_corners_of_a_crop_as_large_as_itself() -> None:
     crop = np.zeros((1, 20, 20, 3), np.uint8)
     crop[:, :10, :10], crop[:, :10, 10:], crop[:, 10:, :10], crop[:, 10:, 10:] = 10, 60, 110, 160
     parts = parts_of(crop)
-    assert parts.shape == (PARTS, 20, 20, 3)
+    assert parts.shape == (CORNER_CROPS, 20, 20, 3)
     for part, (corner, value) in zip(
         parts, (((0, 0), 10), ((0, -1), 60), ((-1, 0), 110), ((-1, -1), 160)), strict=True
     ):
@@ -49,7 +49,7 @@ def test_the_parts_are_the_corners_of_a_crop_as_large_as_itself() -> None:
 def test_parts_come_crop_by_crop(count: int, side: int) -> None:
     crops = np.repeat(np.arange(count, dtype=np.uint8) * 40, side * side * 3).reshape(count, side, side, 3)
     parts = parts_of(crops)
-    assert np.array_equal(parts, np.repeat(crops, PARTS, axis=0))
+    assert np.array_equal(parts, np.repeat(crops, CORNER_CROPS, axis=0))
 
 
 def test_the_mean_is_over_the_crop_and_its_parts() -> None:
@@ -58,7 +58,9 @@ def test_the_mean_is_over_the_crop_and_its_parts() -> None:
     means = mean_outputs(outputs, crops, network)
     parts = network(parts_of(crops))
     for index in range(3):
-        rows = np.concatenate([outputs.logits[index : index + 1], parts.logits[index * PARTS : (index + 1) * PARTS]])
+        rows = np.concatenate(
+            [outputs.logits[index : index + 1], parts.logits[index * CORNER_CROPS : (index + 1) * CORNER_CROPS]]
+        )
         assert np.allclose(means.logits[index], rows.mean(axis=0), rtol=1e-5)
     assert np.array_equal(means.evidence, outputs.evidence)
 
@@ -72,7 +74,7 @@ def test_only_what_scores_low_costs_more() -> None:
     network.asked.clear()
     told = Calibration(rejection_score="max_logit", multi_crop_below=200.0)
     outputs = outputs_of(crops, network, told, PROTOTYPES)
-    assert network.asked == [4, 2 * PARTS]
+    assert network.asked == [4, 2 * CORNER_CROPS]
     assert np.array_equal(outputs.logits[[0, 2]], alone.logits[[0, 2]])
     assert not np.array_equal(outputs.logits[[1, 3]], alone.logits[[1, 3]])
     network.asked.clear()
@@ -87,4 +89,4 @@ def test_what_is_beyond_all_that_is_known_is_judged_by_its_parts_too() -> None:
     network = Brightness()
     told = Calibration(rejection_score="blend", blend=blend, multi_crop_below=-1000.0)
     outputs_of(_crops(1), network, told, PROTOTYPES)
-    assert network.asked == [1, PARTS]
+    assert network.asked == [1, CORNER_CROPS]

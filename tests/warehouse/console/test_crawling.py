@@ -22,7 +22,7 @@ from tests.warehouse.console.visiting import Browser
 from warehouse.console.app import make_app
 from warehouse.console.asking import AgentQuestions
 from warehouse.console.context import Console
-from warehouse.console.pages.menu import PARTS
+from warehouse.console.pages.menu import PAGE_MODULES
 from warehouse.console.roles import Role
 
 __all__ = ["asking"]
@@ -65,7 +65,7 @@ def test_the_table_of_routes_and_roles_is_current() -> None:
 def test_no_route_is_beside_the_table_and_the_api(hall: Hall) -> None:
     app = make_app(hall.console)
     included = [one.original_router for one in app.routes if hasattr(one, "original_router")]
-    pages = [part.router for part in PARTS]
+    pages = [part.router for part in PAGE_MODULES]
     assert all(any(one is router for one in included) for router in pages)
     described = set(app.openapi()["paths"])
     others = [route for router in included if not any(router is one for one in pages) for route in router.routes]

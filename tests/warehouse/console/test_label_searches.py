@@ -15,7 +15,7 @@ from tests.warehouse.console.test_acting import agents, asking
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.asking import AgentQuestions
-from warehouse.console.pages.label_searches import MOST
+from warehouse.console.pages.label_searches import MAX_SEARCHES
 from warehouse.console.roles import Role
 
 __all__ = ["asking"]  # a fixture
@@ -101,7 +101,7 @@ def test_a_search_is_stopped_at_once_and_another_may_begin(
 
 def test_a_few_run_at_once(hall: Hall, mosquitto: Mosquitto, asking: AgentQuestions) -> None:
     with at_work(hall, mosquitto, asking, silent) as (desk, _):
-        running = [desk.find(f"cam-{n}").json()["search"] for n in range(MOST)]
+        running = [desk.find(f"cam-{n}").json()["search"] for n in range(MAX_SEARCHES)]
         assert desk.find("one-more").status_code == 429
         desk.stop(running[0])
         assert desk.end_of(running[0]).status_code == 410

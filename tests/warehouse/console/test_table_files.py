@@ -83,7 +83,7 @@ def test_odd_cells_are_shown_as_what_they_are() -> None:
 def test_who_did_what_is_read_in_portions_and_keeps_no_writer_waiting(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "PORTION", 10)
+    monkeypatch.setattr(exports, "ROWS_PER_QUERY", 10)
     box, console = Publisher(), console_over(database)
     rows = [
         {

@@ -57,7 +57,7 @@ def test_without_asking_again_some_are_missing(
     flooded: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So the broker really drops them, and the receiver says so."""
-    monkeypatch.setattr(Completeness, "look", lambda _: None)
+    monkeypatch.setattr(Completeness, "request_missing_states", lambda _: None)
     with receiving(flooded, tmp_path / "k.sqlite") as receiver:
         wait_for(lambda: receiver.status().problem.startswith("incomplete") or _stored(receiver) == 400)
 
@@ -122,12 +122,12 @@ class Asking:
         """What is asked for when so much time has gone by."""
         self.now_s += after_s
         before = len(self.asked)
-        self.completeness.look()
+        self.completeness.request_missing_states()
         return self.asked[before:]
 
 
 def test_states_are_asked_for_again_a_portion_at_a_time_once_no_more_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completeness, "PORTION", 5)
+    monkeypatch.setattr(completeness, "LOCATIONS_PER_REQUEST", 5)
     asking, boxes = Asking(monkeypatch), {name: Publisher(name) for name in "abc"}
     for name, number in (("a", 3), ("b", 3), ("c", 2)):
         asking.completeness.take(*announced(boxes[name], number))

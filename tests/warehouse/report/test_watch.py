@@ -83,7 +83,7 @@ class _Feeding(Completeness):
         super().__init__(SITE, monitor, lambda _: None, lambda: True)
         self.messages: Messages = SimpleQueue()
         self._coming = [*coming, None]
-        self.look()
+        self.request_missing_states()
 
     def look(self) -> None:
         """The next one."""
@@ -132,7 +132,7 @@ def test_agents_are_asked_in_portions_and_then_each_alone(monkeypatch: pytest.Mo
     for name, locations in {"a": 300, "b": 199, "c": 1, "d": 900}.items():
         asked.of.take(*announced(Publisher(name), locations))
     for _ in range(12):
-        asked.of.look()
+        asked.of.request_missing_states()
     assert asked.filters == [["a", "b", "c"], ["d"], ["a"], ["b"], ["c"], ["d"], []]
     assert (
         asked.of.problem() == "incomplete: 1400 states haven't come yet (a 0 of 300, b 0 of 199, c 0 of 1, d 0 of 900)"
@@ -143,10 +143,10 @@ def test_an_agent_is_asked_again_while_that_helps_and_given_up_in_between(monkey
     asked, box = _Asked(monkeypatch), Publisher("a")
     asked.of.take(*announced(box, 4))
     for number in range(3):
-        asked.of.look()
+        asked.of.request_missing_states()
         asked.of.take(*box.state(f"A-{number}"))
     for _ in range(6):
-        asked.of.look()
+        asked.of.request_missing_states()
     assert asked.filters == [["a"], [], ["a"], [], ["a"], []]
 
 
@@ -155,7 +155,7 @@ def test_what_has_come_is_not_asked_for_and_what_is_cleared_is_missing(monkeypat
     state = box.state("A-1")
     for message in (announced(box, 1), state, state):
         asked.of.take(*message)
-    asked.of.look()
+    asked.of.request_missing_states()
     assert (asked.filters, asked.of.problem()) == ([], "")
     asked.of.take(state[0], b"")
     assert "box 0 of 1" in asked.of.problem()
@@ -184,9 +184,9 @@ def flooded(tmp_path: Path) -> Iterator[Mosquitto]:
 def test_all_retained_states_come_though_the_broker_drops_what_it_cannot_queue(
     flooded: Mosquitto, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, look = BrokerSettings("127.0.0.1", flooded.port), Completeness.look
+    settings, look = BrokerSettings("127.0.0.1", flooded.port), Completeness.request_missing_states
     said = ""
-    monkeypatch.setattr(Completeness, "look", lambda _: None)
+    monkeypatch.setattr(Completeness, "request_missing_states", lambda _: None)
     try:
         watch(settings, SITE, 1.5, as_json=True)
     except BrokerError as error:
@@ -199,7 +199,7 @@ def test_all_retained_states_come_though_the_broker_drops_what_it_cannot_queue(
         if len(of._monitor.agents) == 8 and not of.problem():
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(Completeness, "look", look_until_complete)
+    monkeypatch.setattr(Completeness, "request_missing_states", look_until_complete)
     watch(settings, SITE, None, as_json=True)
     (line,) = capsys.readouterr().out.splitlines()
     assert len(json.loads(line)) == 400

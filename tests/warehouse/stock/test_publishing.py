@@ -166,7 +166,7 @@ def no_wildcards(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> Broke
     """A broker that gives a wildcard subscription nothing that is retained, as RabbitMQ does."""
     monkeypatch.setattr("warehouse.stock.publishing.read_expected", lambda *_: RetainedStock())
     monkeypatch.setattr("warehouse.stock.read_back.SAMPLE", 2)
-    monkeypatch.setattr("warehouse.stock.read_back.PORTION", 3)
+    monkeypatch.setattr("warehouse.stock.read_back.LOCATIONS_PER_CONNECTION", 3)
     return BrokerSettings("127.0.0.1", mosquitto.port)
 
 

@@ -16,7 +16,7 @@ from warehouse.store.tables import audit, pictures, present
 
 @pytest.fixture(autouse=True)
 def _small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aged_rows, "PORTION", 2)
+    monkeypatch.setattr(aged_rows, "ROWS_PER_TRANSACTION", 2)
 
 
 def test_pictures_go_a_portion_at_a_time_until_none_is_too_old(database: Database) -> None:

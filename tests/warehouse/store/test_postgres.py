@@ -182,7 +182,7 @@ def test_the_password_comes_from_a_file_and_a_wrong_one_is_named(
         with pytest.raises(DataError, match=r"can't be used .*password.*--database-password-file") as caught:
             open_database(address_of(where, secret), make=False)
         assert "wrong" not in str(caught.value)
-    with pytest.raises(UsageError, match="others see the words of a command"):
+    with pytest.raises(UsageError, match="other users of this machine can read a command"):
         address_of(where.replace("tester@", "tester:right@"))
     cluster.execute("DROP ROLE tester")
 

@@ -157,7 +157,7 @@ def test_a_round_that_deletes_something_says_so_and_no_other_does(
 
 
 def test_it_is_done_in_portions_that_do_not_grow(monkeypatch: pytest.MonkeyPatch, database: SqliteDatabase) -> None:
-    monkeypatch.setattr(retention, "PORTION", 20)
+    monkeypatch.setattr(retention, "EVENTS_PER_TRANSACTION", 20)
     box = Publisher()
     box.events(30)
     for _ in range(50):  # a long history of alerts at the beginning isn't looked at again and again
@@ -235,7 +235,7 @@ def test_a_former_file_that_cannot_be_written_anew_is_tried_again_later(
         report.execute("SELECT * FROM meta").fetchall()
         with pytest.raises(StoreError):
             worker.round()
-    monkeypatch.setattr("warehouse.store.interruption.STEPS", 10)
+    monkeypatch.setattr("warehouse.store.interruption.VM_STEPS_PER_CHECK", 10)
     with pytest.raises(StoreError, match="interrupted"):
         database.rewrite(lambda: True)
     worker.round()

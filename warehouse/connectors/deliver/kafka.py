@@ -54,7 +54,7 @@ class KafkaTarget:
             raise UsageError(f"{key}.options: {_said(error)}: see librdkafka's CONFIGURATION.md") from error
 
     def wants(self, outgoing: Outgoing) -> bool:
-        """As the file says."""
+        """Whether the file's `what` chooses this event."""
         return outgoing.is_wanted(self._settings.what)
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:

@@ -64,7 +64,7 @@ Refusals = Mapping[int, str]
 
 
 class DeliveryTarget(Protocol):
-    """Somebody who is told. Used by one thread, but for `close`."""
+    """A system that events are delivered to. Used by one thread, but for `close`."""
 
     name: str
     """For people: where it is. Without passwords."""

@@ -55,7 +55,7 @@ class WebhookTarget:
         self._client = HttpClient(plain_client(settings.ca_file), TargetError, grace_s=STOP_GRACE_S)
 
     def wants(self, outgoing: Outgoing) -> bool:
-        """As the file says."""
+        """Whether the file's `what` chooses this event."""
         return outgoing.is_wanted(self._settings.what)
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:

@@ -21,7 +21,7 @@ from warehouse.store.database import StoreError
 from warehouse.store.waits import LONGEST_PAUSE_S
 
 POLL_S = 0.5
-READ = 500
+EVENTS_PER_ROUND = 500
 """Events that are looked at in one round."""
 log = logging.getLogger("kardus.deliver")
 
@@ -148,7 +148,7 @@ class TargetWorker(Worker):
 
     def _tell_all(self) -> bool:
         tried = self._try_again()
-        return self._look_further() or tried
+        return self._read_next() or tried
 
     def _try_again(self) -> bool:
         due = self._due(self._target.batch)
@@ -168,7 +168,7 @@ class TargetWorker(Worker):
             self.status.passed_over += len(unwanted)
         return [one for one in due if one not in unwanted]
 
-    def _look_further(self) -> bool:
+    def _read_next(self) -> bool:
         new = self._take_up(self._target.batch, pass_by=False)
         if new is None:
             return False
@@ -200,7 +200,7 @@ class TargetWorker(Worker):
         With `pass_by` what comes later from a location waits behind its first one, and doesn't end the portion.
         """
         if not self._ahead:
-            self._ahead.extend(self._queue.fresh(READ))
+            self._ahead.extend(self._queue.fresh(EVENTS_PER_ROUND))
         if not self._ahead:
             return None
         held_up, found = self._queue.held_up(), _TakenUp(0)

@@ -12,7 +12,7 @@ from warehouse.connectors.sync.reconcile import CONFIRM, Plan
 
 LITTLE = 20
 """So many locations may go whatever the share: they are soon looked at."""
-PARTS = 60
+WINDOW_BUCKETS = 60
 """The window has so many parts; of each the highest level is kept."""
 WHAT = ("managed", "occupied")
 """What is counted of a level."""
@@ -30,7 +30,7 @@ class StockLevel:
 
 
 def level_of(expected: Iterable[Expected], unix_s: float) -> StockLevel:
-    """Of what is expected then."""
+    """How many locations are managed, and occupied, by what is expected then."""
     managed = [one for one in expected if one.managed]
     return StockLevel(unix_s, len(managed), sum(one.sku is not None for one in managed))
 
@@ -49,7 +49,7 @@ class DrainGuard:
         self._within_s, self._most = within_s, most
         self._is_holding = False
         self.levels = tuple(levels)
-        """Of the last while, by their time."""
+        """The levels of the time that is looked back on, the oldest first."""
 
     def begin(self, level: StockLevel) -> None:
         """What the broker holds at present: it counts where nothing is remembered of the last while."""
@@ -63,7 +63,7 @@ class DrainGuard:
         doubt = self._doubt((*levels, before), before, then)
         if not doubt:
             return found
-        if not self._is_holding or abs(then.unix_s - self.levels[-1].unix_s) > self._within_s / PARTS:
+        if not self._is_holding or abs(then.unix_s - self.levels[-1].unix_s) > self._within_s / WINDOW_BUCKETS:
             highest = (max(getattr(one, what) for one in (*levels, before)) for what in WHAT)
             self.levels = (StockLevel(then.unix_s, *highest),)  # a restart is no way around
         self._is_holding = True
@@ -73,7 +73,7 @@ class DrainGuard:
         """An answer was taken. `afresh`: a person has said that it is right, so that what was before counts no more."""
         kept = [] if afresh else list(self._recent(level.unix_s))
         self._is_holding = False
-        if kept and level.unix_s - kept[-1].unix_s < self._within_s / PARTS:
+        if kept and level.unix_s - kept[-1].unix_s < self._within_s / WINDOW_BUCKETS:
             last = kept.pop()
             level = StockLevel(last.unix_s, max(last.managed, level.managed), max(last.occupied, level.occupied))
         self.levels = (*kept, level)

@@ -32,7 +32,7 @@ POSTGRESQL = {
 """For libpq. Texts are texts, also of a database that has no encoding. A server that has vanished from the network is
 found out within a minute, by whoever listens as well."""
 COLUMNS = ("location", "sku", "quantity")
-PORTION = 1000
+FETCH_ROWS = 1000
 """Rows that are asked for at a time."""
 _OF_DRIVERS = (SQLAlchemyError, ValueError, ArithmeticError, LookupError, RuntimeError, OSError)
 """A driver may fail to read a value in its own words, or to connect: PyMySQL raises RuntimeError where it lacks what a
@@ -174,7 +174,7 @@ def _rows(connection: Connection, query: str, question: str) -> Iterator[dict[st
     for name in COLUMNS:
         if names.count(name) > 1:
             raise SourceError(f"{question}: has two columns '{name}': name one of them otherwise")
-    for part in found.partitions(PORTION):  # asked for one by one, 150,000 rows cost half a second more
+    for part in found.partitions(FETCH_ROWS):  # asked for one by one, 150,000 rows cost half a second more
         for row in part:
             yield dict(zip(names, row, strict=True))
 

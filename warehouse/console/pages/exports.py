@@ -26,7 +26,7 @@ from warehouse.store.tables import audit, events
 
 router = APIRouter()
 MAX_ROWS = 100_000
-PORTION = 1000
+ROWS_PER_QUERY = 1000
 """Rows that are read at once."""
 Code = Annotated[str, Query(max_length=100)]
 
@@ -140,12 +140,12 @@ def export_audit(request: Request, console: Served, _: SupervisorVisit, kind: st
 def latest_first(console: Console, chosen: Select[Any], number: Any) -> Iterator[Any]:
     """At most MAX_ROWS rows by their number, the highest first; those that come meanwhile aren't among them."""
     before: int | None = None
-    for _ in range(MAX_ROWS // PORTION):
+    for _ in range(MAX_ROWS // ROWS_PER_QUERY):
         part = chosen if before is None else chosen.where(number < before)
         with console.reading() as connection:
-            rows = connection.execute(part.order_by(number.desc()).limit(PORTION)).all()
+            rows = connection.execute(part.order_by(number.desc()).limit(ROWS_PER_QUERY)).all()
         yield from rows
-        if len(rows) < PORTION:
+        if len(rows) < ROWS_PER_QUERY:
             return
         before = rows[-1].number
 

@@ -18,7 +18,7 @@ from warehouse.console.problems import ProblemError
 
 LABELS_S = 90.0
 """So long labels may be read: a picture of 3840 x 2160 takes several seconds of one core, on a small box more."""
-MOST = 4
+MAX_SEARCHES = 4
 """So many run at once: each keeps an agent and a thread."""
 KEPT_S = 120.0
 """So long what came of one is kept for whoever began it."""
@@ -78,7 +78,7 @@ class LabelSearches:
                     raise ProblemError(
                         409, N_("Labels are being looked for in this camera's picture: stop that first.")
                     )
-            if len(running) >= MOST:
+            if len(running) >= MAX_SEARCHES:
                 raise ProblemError(429, N_("Labels are being looked for at too many cameras: wait a little."))
             found = Search(agent, command)
             self._searches[found.id] = found

@@ -158,7 +158,7 @@ class LocationAudience(Audience):
     settings: PageSettings = field(compare=False, repr=False)
 
     def tell(self, changes: Sequence[StoredChange]) -> bytes:
-        """That it has changed."""
+        """That it is to be read anew, where one of the changes is its own."""
         own = [one for one in changes if _location_of(one) == self.location]
         return _anew(own[-1]) if own else b""
 

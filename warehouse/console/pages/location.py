@@ -30,7 +30,7 @@ PART = 30
 MAX_SAID = 30
 """So many comments are shown, the newest; the API has all."""
 _SAID_ONCE = (comments.c.at, comments.c.by, comments.c.text)
-_SAID = select(*_SAID_ONCE).group_by(*_SAID_ONCE)
+_COMMENTS_ONCE = select(*_SAID_ONCE).group_by(*_SAID_ONCE)
 """What is said of a task is noted with the alert of each agent that calls for somebody."""
 Code = Annotated[str, Query(max_length=100)]
 
@@ -89,7 +89,7 @@ def show_location(
 def _said_of(connection: Connection, items: list[dict[str, Any]]) -> list[Any]:
     """The last comments on the alerts of these events, the oldest of them first."""
     alerts = {item["event"]["alert"]["id"] for item in items if item["event"].get("alert")}
-    newest_first = _SAID.where(comments.c.alert.in_(alerts)).order_by(func.max(comments.c.number).desc())
+    newest_first = _COMMENTS_ONCE.where(comments.c.alert.in_(alerts)).order_by(func.max(comments.c.number).desc())
     return list(connection.execute(newest_first.limit(MAX_SAID)))[::-1]
 
 

@@ -28,7 +28,7 @@ from warehouse.console.pages.errors import explain_to_people
 from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.settings import PageSettings
 
-PARTS = (
+PAGE_MODULES = (
     racks,
     fleet,
     trends,
@@ -56,8 +56,8 @@ PARTS = (
 def add_pages(app: FastAPI, settings: PageSettings) -> None:
     """Let the application serve the page."""
     app.state.page = settings
-    entries: list[MenuEntry] = [part.MENU_ENTRY for part in PARTS if hasattr(part, "MENU_ENTRY")]
+    entries: list[MenuEntry] = [part.MENU_ENTRY for part in PAGE_MODULES if hasattr(part, "MENU_ENTRY")]
     app.state.menu = sorted(entries, key=lambda entry: entry.order)
-    for part in PARTS:
+    for part in PAGE_MODULES:
         app.include_router(part.router, include_in_schema=False)
     explain_to_people(app)

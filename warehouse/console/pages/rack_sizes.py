@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from kardus.contract.verdicts import Verdict
 from warehouse.console.pages.products import Products
-from warehouse.console.pages.tiles import PORTION
+from warehouse.console.pages.tiles import LOCATIONS_PER_QUERY
 from warehouse.console.shown import ShownRow, said
 from warehouse.store.tables import latest
 
@@ -81,9 +81,9 @@ def _length(*names: str) -> int:
 def _states(connection: Connection, codes: Sequence[str]) -> Iterable[tuple[str, list[dict[str, Any]]]]:
     """What each agent says of each location, with its name."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for start in range(0, len(codes), PORTION):
+    for start in range(0, len(codes), LOCATIONS_PER_QUERY):
         chosen = select(latest.c.agent, latest.c.subject, latest.c.payload).where(
-            latest.c.kind == "state", latest.c.subject.in_(codes[start : start + PORTION])
+            latest.c.kind == "state", latest.c.subject.in_(codes[start : start + LOCATIONS_PER_QUERY])
         )
         for row in connection.execute(chosen):
             found.setdefault(row.subject, []).append({**said(row), "agent": row.agent})

@@ -25,7 +25,7 @@ from warehouse.console.pages.places import place_of, standing
 from warehouse.console.pages.rack_parts import rack_part
 from warehouse.console.pages.rendering import fragment, page, part, reading_of, translator
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
+from warehouse.console.pages.tiles import LOCATIONS_PER_QUERY, Tile, tiles_of
 from warehouse.console.pages.verdicts import VERDICTS, verdict_style
 from warehouse.console.problems import ProblemError
 from warehouse.console.roles import Role
@@ -154,8 +154,10 @@ def show_rack(
 def _watching(connection: Connection, rack: str, settings: PageSettings) -> frozenset[str]:
     """The agents of a rack's locations."""
     codes, found = settings.codes.of_rack(connection, rack, settings.rack), set[str]()
-    for start in range(0, len(codes), PORTION):
-        chosen = select(latest.c.agent).distinct().where(latest.c.subject.in_(codes[start : start + PORTION]))
+    for start in range(0, len(codes), LOCATIONS_PER_QUERY):
+        chosen = (
+            select(latest.c.agent).distinct().where(latest.c.subject.in_(codes[start : start + LOCATIONS_PER_QUERY]))
+        )
         found.update(connection.execute(chosen.where(latest.c.kind == "state")).scalars())
     return frozenset(found)
 

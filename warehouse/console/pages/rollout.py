@@ -32,7 +32,7 @@ PHASES: dict[Phase, str] = {
     "rolled-back": N_("another one was taken back"),
 }
 UNANSWERED = {NO_ANSWER: N_("no answer yet"), OFFLINE: N_("offline: it wasn't asked")}
-CHOSEN = "agent:"
+AGENT_FIELD_PREFIX = "agent:"
 """Before an agent's name, in the form."""
 BACK = "back:"
 """Before an agent's name: its own button."""
@@ -117,7 +117,7 @@ def _find(request: Request, sha256: str) -> OfferedBundle | None:
 def _chosen(agents: Sequence[AgentModel], form: dict[str, str], do: str) -> list[AgentModel]:
     """Who is meant, of those that can be asked; an agent's own button means it alone."""
     alone = {name.removeprefix(BACK) for name in form if name.startswith(BACK)}
-    names = alone or {name.removeprefix(CHOSEN) for name in form if name.startswith(CHOSEN)}
+    names = alone or {name.removeprefix(AGENT_FIELD_PREFIX) for name in form if name.startswith(AGENT_FIELD_PREFIX)}
     return [one for one in agents if one.is_online and (do == "all" or one.agent in names)]
 
 

@@ -11,7 +11,7 @@ from warehouse.console.context import tagged
 from warehouse.console.problems import ProblemError
 
 FOLDER = Path(__file__).parent / "static"
-KINDS = {
+MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
@@ -33,9 +33,9 @@ class _File:
 def _files() -> dict[str, _File]:
     found = {}
     for path in sorted(FOLDER.iterdir()):
-        if path.suffix in KINDS:
+        if path.suffix in MEDIA_TYPES:
             body = path.read_bytes()
-            found[path.name] = _File(body, KINDS[path.suffix], hashlib.sha256(body).hexdigest()[:16])
+            found[path.name] = _File(body, MEDIA_TYPES[path.suffix], hashlib.sha256(body).hexdigest()[:16])
     return found
 
 

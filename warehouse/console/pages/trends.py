@@ -32,7 +32,7 @@ MENU_ENTRY = MenuEntry("/trends", N_("Trends"), Role.VIEWER, 50, ("/precision",)
 DAYS = (7, 30, 90)
 MAX_ALERTS = 20_000
 """So many alerts are looked at, the latest: what is older isn't in the charts, and the page says so."""
-MOST = 10
+MAX_BARS = 10
 MAX_COVERED = 100
 """So many aisles, and families, are shown with their coverage; the table's file has all."""
 Days = Annotated[int, Query(ge=1, le=365)]
@@ -131,9 +131,9 @@ def trends_of(
     shown = [first + timedelta(days=n) for n in range(days)]
     return Trends(
         days=[(day, count[day], median(minutes[day]) if day in minutes else None) for day in shown],
-        aisles=Counter(one.aisle for one in told).most_common(MOST),
-        families=Counter(one.family for one in told if one.family).most_common(MOST),
-        products=Counter(one.sku for one in told if one.sku).most_common(MOST),
+        aisles=Counter(one.aisle for one in told).most_common(MAX_BARS),
+        families=Counter(one.family for one in told if one.family).most_common(MAX_BARS),
+        products=Counter(one.sku for one in told if one.sku).most_common(MAX_BARS),
         total=len(told),
         still=sum(one.is_open for one in told),
         median_minutes=median(every) if every else None,

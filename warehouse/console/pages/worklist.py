@@ -13,7 +13,7 @@ from kardus.contract.verdicts import ALERTS, UNVERIFIED, Verdict
 from kardus.support.time_zone import TimeZone
 from warehouse.console.pages.predecessors import predecessors
 from warehouse.console.pages.task_notes import named
-from warehouse.console.pages.tiles import PORTION, Tile, tiles_of
+from warehouse.console.pages.tiles import LOCATIONS_PER_QUERY, Tile, tiles_of
 from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report import Discrepancy, by_location, calling, find_discrepancies, opinions_of
 from warehouse.store.tables import comments, latest, latest_verdict, tasks
@@ -134,7 +134,7 @@ def tasks_of(connection: Connection, zone: TimeZone) -> list[Task]:
     ids = [alert.id for one in alerts.values() for alert in one]
     former = predecessors(connection, ids)
     ids += [id_ for one in former.values() for id_ in one]
-    notes = _Notes(_task_rows(connection, ids), _said(connection, ids))
+    notes = _Notes(_task_rows(connection, ids), _latest_comments(connection, ids))
     by_code, found, seen = {line.location: line for line in lines}, [], set()
     for line in lines:
         if line.location in seen or line.location not in tiles:
@@ -186,9 +186,9 @@ def _states(connection: Connection) -> dict[tuple[str, str], LocationState]:
     wanted = [verdict.value for verdict in (*ALERTS, *UNVERIFIED)]  # of a doubt the alert may stand still
     codes = sorted(set(connection.execute(select(latest.c.subject).where(state, latest_verdict.in_(wanted))).scalars()))
     found = {}
-    for start in range(0, len(codes), PORTION):
+    for start in range(0, len(codes), LOCATIONS_PER_QUERY):
         chosen = select(latest.c.agent, latest.c.subject, latest.c.payload).where(
-            state, latest.c.subject.in_(codes[start : start + PORTION])
+            state, latest.c.subject.in_(codes[start : start + LOCATIONS_PER_QUERY])
         )
         for agent, subject, payload in connection.execute(chosen):
             found[agent, subject] = _STATE.model_validate_json(payload).data
@@ -197,16 +197,16 @@ def _states(connection: Connection) -> dict[tuple[str, str], LocationState]:
 
 def _task_rows(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
     found = {}
-    for start in range(0, len(ids), PORTION):
-        for row in connection.execute(select(tasks).where(tasks.c.alert.in_(ids[start : start + PORTION]))):
+    for start in range(0, len(ids), LOCATIONS_PER_QUERY):
+        for row in connection.execute(select(tasks).where(tasks.c.alert.in_(ids[start : start + LOCATIONS_PER_QUERY]))):
             found[row.alert] = row
     return found
 
 
-def _said(connection: Connection, ids: Sequence[str]) -> dict[str, list[TaskComment]]:
+def _latest_comments(connection: Connection, ids: Sequence[str]) -> dict[str, list[TaskComment]]:
     found: dict[str, list[TaskComment]] = {}
-    for start in range(0, len(ids), PORTION):
-        chosen = select(comments).where(comments.c.alert.in_(ids[start : start + PORTION]))
+    for start in range(0, len(ids), LOCATIONS_PER_QUERY):
+        chosen = select(comments).where(comments.c.alert.in_(ids[start : start + LOCATIONS_PER_QUERY]))
         for row in connection.execute(chosen.order_by(comments.c.number)):
             found.setdefault(row.alert, []).append(TaskComment(row.at, row.by, row.text))
     return found

@@ -6,7 +6,7 @@ import pytest
 
 from kardus.contract.messages import Expected
 from tests.warehouse.connectors.sync.test_reconcile import Held, applied, contents, snapshot
-from warehouse.connectors.sync.drain import LITTLE, PARTS, DrainGuard, StockLevel, level_of
+from warehouse.connectors.sync.drain import LITTLE, WINDOW_BUCKETS, DrainGuard, StockLevel, level_of
 from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.stock.publishing import StockChange
 from warehouse.stock.stock_list import StockRules
@@ -99,7 +99,7 @@ def test_what_is_remembered_is_short_keeps_the_most_and_survives_a_clock_that_is
     guard = DrainGuard(3600, 0.5)
     for second in range(20_000):
         guard.note(StockLevel(1e9 + second, 100, 50 + second % 50), afresh=False)
-    assert len(guard.levels) <= PARTS + 2
+    assert len(guard.levels) <= WINDOW_BUCKETS + 2
     assert guard.levels[-2].occupied == 99
     guard.note(StockLevel(1e9 + 18_000, 10, 10), afresh=False)
     assert max(one.occupied for one in guard.levels) == 99
