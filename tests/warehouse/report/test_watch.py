@@ -77,7 +77,7 @@ def test_a_location_that_one_of_two_agents_sees_is_verified() -> None:
 
 
 class _Feeding(Completeness):
-    """Gives one message at a look, and then the end."""
+    """Gives one message where states are asked for, and then the end."""
 
     def __init__(self, monitor: SiteMonitor, *coming: Message) -> None:
         super().__init__(SITE, monitor, lambda _: None, lambda: True)
@@ -85,7 +85,7 @@ class _Feeding(Completeness):
         self._coming = [*coming, None]
         self.request_missing_states()
 
-    def look(self) -> None:
+    def request_missing_states(self) -> None:
         """The next one."""
         if self._coming:
             self.messages.put(self._coming.pop(0))
