@@ -151,7 +151,7 @@ def test_a_password_file_that_is_no_text_is_named(tmp_path: Path, capsys: Captur
 def test_a_broker_that_refuses_what_is_expected_is_not_a_success(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.stock.read_back.ECHO_TIMEOUT_S", 1.0)  # waited out: nothing comes back
+    monkeypatch.setattr("kardus.mqtt.retained.ECHO_TIMEOUT_S", 1.0)  # waited out: nothing comes back
     (tmp_path / "acl").write_text("topic read kardus/#\n")
     broker = Mosquitto(tmp_path / "m", extra=f"acl_file {tmp_path}/acl\n")
     broker.start()

@@ -1,7 +1,6 @@
 """`kardus-wms forget`: an agent that won't come back leaves the broker and the report."""
 
 import contextlib
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 from kardus.contract.messages import AgentStatus, Envelope
 from kardus.contract.topics import Topics
 from kardus.mqtt.client import MqttClient
+from kardus.mqtt.retained import RetainedAnswer
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import BrokerError, DataError, UsageError
 from warehouse.store.address import DatabaseAddress
@@ -19,10 +19,6 @@ from warehouse.store.database import Database, StoreError
 from warehouse.store.opening import open_database
 from warehouse.store.reader import SiteState, StoreReader
 
-ECHO_TIMEOUT_S = 15.0
-"""How long the broker may take to give everything that it retains."""
-RETAINED_SETTLE_S = 0.2
-"""A broker that doesn't keep the order of messages may still give some after the echo."""
 TOPICS_PER_PUBLISH = 200
 MOST_CAME_BACK = 5
 """So many looks may find nothing but what was cleared before; then somebody publishes it again and again."""
@@ -103,30 +99,27 @@ def _known_topics(topics: Topics, reader: StoreReader | None) -> list[str]:
 def _read_retained(broker: BrokerSettings, topics: Topics, known: Sequence[str]) -> Retained:
     """What the broker retains of an agent. It is complete when a message published after the subscription has come."""
     found: Retained = {}
-    arrived, echoed = threading.Event(), threading.Event()
+    answer = RetainedAnswer()
 
     def keep(topic: str, payload: bytes) -> None:
-        arrived.set()
         if payload:
             found[topic] = payload
+        answer.note()
 
     def take(topic: str, payload: bytes) -> None:  # some brokers don't say what they have retained
         if not _is_passing(topics, topic):
             keep(topic, payload)
-        if topic == topics.ack and not payload:  # our own
-            echoed.set()
+        if topic == topics.ack and not payload:
+            answer.note(is_echo=True)
 
     filters = [(f"{topics.base}/#", 0), *((topic, 0) for topic in known)]
     with MqttClient(broker, filters, take, on_retained=keep) as connection:
         connection.publish([(topics.ack, b"")], retain=False)  # an agent that hears it does nothing
-        if not echoed.wait(ECHO_TIMEOUT_S):
+        if not answer.wait():
             raise BrokerError(
                 f"{broker.address}: the broker doesn't give back what is published to {topics.ack}: "
                 "check the user's rights to publish and to read there"
             )
-        arrived.clear()
-        while arrived.wait(RETAINED_SETTLE_S):
-            arrived.clear()
     return found
 
 

@@ -5,7 +5,6 @@ Some brokers give a wildcard nothing that is retained (RabbitMQ), and others dro
 """
 
 import contextlib
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,15 +13,12 @@ from pydantic import ValidationError
 from kardus.contract.messages import Expected
 from kardus.contract.topics import expected_filter, expected_topic, location_of
 from kardus.mqtt.client import MqttClient
+from kardus.mqtt.retained import RetainedAnswer
 from kardus.mqtt.settings import BrokerSettings
 from kardus.mqtt.subscriber import SUBSCRIBE_PORTION
 from kardus.support.errors import BrokerError
 from kardus.support.identifiers import uuid7
 
-ECHO_TIMEOUT_S = 15.0
-"""How long the broker may say nothing while it has more to deliver."""
-RETAINED_SETTLE_S = 0.2
-"""A broker that doesn't keep the order of messages may still give some after the echo."""
 LOCATIONS_PER_CONNECTION = SUBSCRIBE_PORTION - 1
 """So many locations are asked for over one connection: with the echo they are one portion of subscriptions, and nothing
 waits for another. With one more each of them took ten times as long."""
@@ -56,31 +52,23 @@ def read_expected(broker: BrokerSettings, site: str) -> RetainedStock:
     Raises:
         BrokerError: nothing comes back, not even what is published then.
     """
-    result = RetainedStock()
-    arrived, echoed = threading.Event(), threading.Event()
+    result, answer = RetainedStock(), RetainedAnswer()
     echo = expected_topic(site, f"$echo-{uuid7()}")
 
     def take(topic: str, payload: bytes) -> None:
-        if topic == echo:
-            echoed.set()
-        else:
+        if topic != echo:
             _take(site, topic, payload, result.found)
-        arrived.set()
+        answer.note(is_echo=topic == echo)
 
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently.
     with MqttClient(broker, [(expected_filter(site), 0)], take) as connection:
         connection.send(echo, b"")
-        while not echoed.is_set() and arrived.wait(ECHO_TIMEOUT_S):
-            arrived.clear()
-        result.is_complete = echoed.is_set()
-        if not (result.is_complete or result.found):
-            raise BrokerError(
-                f"{broker.address}: the broker doesn't give back what is published under {site}/expected: "
-                "check the user's rights to publish and to read there"
-            )
-        arrived.clear()
-        while arrived.wait(RETAINED_SETTLE_S):
-            arrived.clear()
+        result.is_complete = answer.wait()
+    if not (result.is_complete or result.found):
+        raise BrokerError(
+            f"{broker.address}: the broker doesn't give back what is published under {site}/expected: "
+            "check the user's rights to publish and to read there"
+        )
     return result
 
 
@@ -125,24 +113,17 @@ def read_listed(broker: BrokerSettings, site: str, locations: Sequence[str]) -> 
 
 def _read(broker: BrokerSettings, site: str, locations: Sequence[str], result: ReadBack) -> bool:
     """Whether the broker came to the end of its answer."""
-    arrived, echoed = threading.Event(), threading.Event()
-    echo = expected_topic(site, f"$echo-{uuid7()}")
+    answer, echo = RetainedAnswer(), expected_topic(site, f"$echo-{uuid7()}")
 
     def take(topic: str, payload: bytes) -> None:
-        if topic == echo:
-            echoed.set()
-        else:
+        if topic != echo:
             if location_of(topic) is None:
                 result.strays.append(topic)
             _take(site, topic, payload, result.found)
-        arrived.set()
+        answer.note(is_echo=topic == echo)
 
     # QoS 0: a broker queues QoS 1 messages up to a limit and drops the rest of a large retained set silently
     filters = [(expected_topic(site, location), 0) for location in locations]
     with MqttClient(broker, [*filters, (echo, 0)], take) as connection:
         connection.send(echo, b"")
-        while not result.found.keys() >= set(locations):
-            if not arrived.wait(RETAINED_SETTLE_S if echoed.is_set() else ECHO_TIMEOUT_S):
-                break
-            arrived.clear()
-    return echoed.is_set()
+        return answer.wait(lambda: result.found.keys() >= set(locations))

@@ -115,7 +115,9 @@ def test_a_dead_agent_leaves_broker_and_report_and_its_alerts_end(
     assert last.event.alert is not None
     assert (last.event.alert.id, last.event.alert.status, last.event.alert.opened) == ("alert-A", "resolved", NOW)
 
-    assert_one_line(call(capsys, main, *_words(mosquitto, "--sqlite", path)), 2, "agent 'box': neither broker nor database knows it")
+    assert_one_line(
+        call(capsys, main, *_words(mosquitto, "--sqlite", path)), 2, "agent 'box': neither broker nor database knows it"
+    )
 
 
 def test_an_agent_that_is_online_is_forgotten_only_when_that_is_confirmed(

@@ -1,0 +1,38 @@
+"""When a broker has given all that it retains: MQTT doesn't say so.
+
+Whoever reads it publishes a message of his own (the echo) behind his subscription: once that has come back, all that
+was retained has, but for brokers that don't keep the order of messages.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+ECHO_TIMEOUT_S = 15.0
+"""How long the broker may say nothing while it has more to deliver."""
+SETTLE_S, LONGEST_SETTLE_S = 0.2, 5.0
+"""A broker that doesn't keep the order of messages may still give some after the echo: until nothing comes for so long.
+What others publish meanwhile comes too, and may never pause."""
+
+
+class RetainedAnswer:
+    """What comes of one subscription, until it is complete. `note` is called by the connection's thread."""
+
+    def __init__(self) -> None:
+        """Nothing has come."""
+        self._arrived, self._echoed = threading.Event(), threading.Event()
+
+    def note(self, *, is_echo: bool = False) -> None:
+        """A message has come."""
+        if is_echo:
+            self._echoed.set()
+        self._arrived.set()
+
+    def wait(self, has_all: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until nothing more comes, or `has_all`; whether the echo has come, so that nothing is lacking."""
+        while not has_all() and not self._echoed.is_set() and self._arrived.wait(ECHO_TIMEOUT_S):
+            self._arrived.clear()
+        ends_s = time.monotonic() + LONGEST_SETTLE_S
+        while self._echoed.is_set() and not has_all() and time.monotonic() < ends_s and self._arrived.wait(SETTLE_S):
+            self._arrived.clear()
+        return self._echoed.is_set()
