@@ -58,7 +58,7 @@ class Size:
 
 SIZES: dict[Scale, Size] = {
     "smoke": Size((LIGHT,), 1, 2, 2, 1, 1),
-    "bench": Size(("resnet18-int8", "light-int8", "resnet50-rmcsam-int8"), 10, 40, 12, 12),
+    "bench": Size(("resnet18-int8", "light-int8"), 10, 40, 12, 12),
     "full": Size(("resnet18-int8", "light-int8", "resnet50-rmcsam-int8", "resnet50-rmcsam-fp32"), 10, 240, 60, 60),
 }
 
