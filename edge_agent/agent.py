@@ -69,7 +69,7 @@ from kardus.support.vitals import Heartbeat, Vitals
 
 SESSION_EXPIRY_S = 60
 """For how long the broker (MQTT 5) keeps the session of a lost connection: an `ack` or command sent meanwhile waits."""
-Item = Frame | SignalLost | Ended | Input | ReloadWanted | UpdateRequest | IntakeResult | CodesRead
+AgentInput = Frame | SignalLost | Ended | Input | ReloadWanted | UpdateRequest | IntakeResult | CodesRead
 """What comes to the agent's thread from all the others."""
 log = logging.getLogger("kardus.agent")
 
@@ -84,7 +84,7 @@ class Agent:
             KardusError: the model, the data folder or the configuration is not usable.
         """
         self._config, self._path = config, path
-        self._inputs: InputQueue[Item] = InputQueue()
+        self._inputs: InputQueue[AgentInput] = InputQueue()
         self._folder, self._failures = DataFolder(config), list[str]()
         data = self._folder.path
         self._cameras = Cameras(config, self._inputs.put, colours=KeptColours(data / data_folder.COLOURS_FOLDER))
@@ -291,7 +291,7 @@ class Agent:
         if self._failures:
             raise KardusError(self._failures[0])
 
-    def _deal_with(self, item: Item | None) -> None:
+    def _deal_with(self, item: AgentInput | None) -> None:
         """Everything but a picture's content, which has been looked at."""
         match item:
             case SignalLost():
@@ -319,7 +319,7 @@ class Agent:
         except KardusError as error:
             log.error("the configuration stays as it was: %s", error)  # noqa: TRY400
 
-    def _taken(self, item: Item | None) -> None:
+    def _taken(self, item: AgentInput | None) -> None:
         """Let a camera's reader go on."""
         if isinstance(item, Frame | SignalLost):
             camera = self._cameras[item.camera]

@@ -23,7 +23,7 @@ from kardus.inference.raw_outputs import RawOutputs
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import require_file_target
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def enroll(bundle: Bundle, info: ClassInfo, paths: Sequence[Path], release: Rele
     )
 
 
-def _with_class(manifest: Manifest, changes: Changes, info: ClassInfo, of_views: Floats) -> Manifest:
+def _with_class(manifest: Manifest, changes: Changes, info: ClassInfo, of_views: Float32Array) -> Manifest:
     """The manifest with one class more, from the embeddings (n, v, d) of views of its photos."""
     prototype = tuple(round(float(x), 5) for x in of_views.mean(axis=(0, 1)))
     return manifest.model_copy(
@@ -194,7 +194,7 @@ def _changes(bundle: Bundle, classifier: Classifier) -> Changes:
     )
 
 
-def distance_per_logit(outputs: RawOutputs, prototypes: Floats) -> float:
+def distance_per_logit(outputs: RawOutputs, prototypes: Float32Array) -> float:
     """By how much squared distances grow where logits fall by one: least squares over crops and classes.
 
     Both are taken relative to the best class, where both are 0: the regression line goes through the origin.
@@ -206,7 +206,7 @@ def distance_per_logit(outputs: RawOutputs, prototypes: Floats) -> float:
     return max(float(np.square(further).sum() / max(float((further * less).sum()), 1e-9)), 1e-6)
 
 
-def logit_per_log_distance(outputs: RawOutputs, prototypes: Floats) -> float:
+def logit_per_log_distance(outputs: RawOutputs, prototypes: Float32Array) -> float:
     """By how much logits fall where the logarithm of squared distances grows by one: least squares, as above."""
     best = outputs.logits.argmax(axis=1)[:, None]
     distances = np.log(np.maximum(squared_distances(outputs.embedding, prototypes), SMALLEST_DISTANCE))
@@ -244,7 +244,9 @@ def _crops(photos: Sequence[Path], size_px: int) -> tuple[Pixels, tuple[str, ...
     return views_of([photo.picture for photo in read], size_px), notes
 
 
-def _confused(embedding: Floats, to_known: Floats, changes: Changes, known: Sequence[ClassInfo]) -> list[int]:
+def _confused(
+    embedding: Float32Array, to_known: Float32Array, changes: Changes, known: Sequence[ClassInfo]
+) -> list[int]:
     """The known class of each photo that would win it from the mean of the others; needs two photos.
 
     Args:

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from kardus.contract.manifest import GoldenSample
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 
 
-def choose_golden(names: Sequence[str], labels: Sequence[str], logits: Floats) -> list[int]:
+def choose_golden(names: Sequence[str], labels: Sequence[str], logits: Float32Array) -> list[int]:
     """For each class the example with the largest logit margin, so that rounding doesn't change its predicted class.
 
     Args:
@@ -27,7 +27,7 @@ def choose_golden(names: Sequence[str], labels: Sequence[str], logits: Floats) -
     return chosen
 
 
-def golden_samples(names: Sequence[str], logits: Floats) -> list[GoldenSample]:
+def golden_samples(names: Sequence[str], logits: Float32Array) -> list[GoldenSample]:
     """The samples of all classes, in their order, from a network's logits (classes, classes) for the chosen crops."""
     return [
         GoldenSample(

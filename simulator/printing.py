@@ -8,7 +8,7 @@ import zxingcpp
 from numpy.typing import NDArray
 from PIL import Image
 
-from kardus.inference.geometry import FloatArray, homography, rectangle
+from kardus.inference.geometry import Float64Array, homography, rectangle
 
 Symbology = Literal["code128", "qr", "datamatrix", "ean13", "itf14"]
 Modules = NDArray[np.uint8]
@@ -58,7 +58,7 @@ def print_code(content: str, symbology: Symbology) -> Printed:
     return Printed(np.pad(modules, quiet, constant_values=255), quiet)
 
 
-def stick(image: Image.Image, modules: Modules, corners: FloatArray) -> None:
+def stick(image: Image.Image, modules: Modules, corners: Float64Array) -> None:
     """Put a printed code into an RGB picture, its corners (4, 2) in pixels, each pixel the mean of what it shows."""
     left, top = np.floor(corners.min(axis=0)).astype(int)
     right, bottom = np.ceil(corners.max(axis=0)).astype(int)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from kardus.inference.geometry import FloatArray, project, rectangle
+from kardus.inference.geometry import Float64Array, project, rectangle
 from simulator.printing import Modules, Symbology, print_code, stick
 
 Side = Literal["below", "above"]
@@ -50,12 +50,12 @@ def damage(modules: Modules, rng: np.random.Generator) -> Modules:
     return spoilt
 
 
-def stick_label(image: Image.Image, modules: Modules, view: FloatArray, place: FloatArray) -> None:
+def stick_label(image: Image.Image, modules: Modules, view: Float64Array, place: Float64Array) -> None:
     """Put a label into a picture; `place` (4, 2) is where it sticks on the rack, `view` brings the rack there."""
     stick(image, modules, project(view, place))
 
 
-def label_place(modules: Modules, centre: tuple[float, float], module: tuple[float, float]) -> FloatArray:
+def label_place(modules: Modules, centre: tuple[float, float], module: tuple[float, float]) -> Float64Array:
     """The corners (4, 2) of a label around a centre, with modules of this width and height, all in one unit."""
     (x, y), half_width, half_height = centre, modules.shape[1] * module[0] / 2, modules.shape[0] * module[1] / 2
     return rectangle(x - half_width, y - half_height, x + half_width, y + half_height)

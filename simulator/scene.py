@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kardus.inference.geometry import FloatArray, homography, project, rectangle
+from kardus.inference.geometry import Float64Array, homography, project, rectangle
 from simulator.rack_labels import RackLabels, label_place, stick_label
 
 _UNIT = rectangle(0.0, 0.0, 1.0, 1.0)
@@ -21,7 +21,7 @@ class RackCell:
     """A location's opening in the picture: its WMS code and its corners (4, 2) in pixels."""
 
     location: str
-    corners: FloatArray
+    corners: Float64Array
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Rack:
             self._put_labels(image, self.labels, view, rng)
         return image
 
-    def _beam(self, bottom: float) -> FloatArray:
+    def _beam(self, bottom: float) -> Float64Array:
         """The beam of a level whose cells end at `bottom`: below its openings, or above them."""
         if self.labels is None:
             return rectangle(0, bottom - BEAM, 1, bottom)
@@ -89,7 +89,7 @@ class Rack:
         width, height = np.linalg.norm(outline[1] - outline[0]), np.linalg.norm(outline[3] - outline[0])
         return labels.module_px / float(width), labels.module_px / float(height)
 
-    def _put_labels(self, image: Image.Image, labels: RackLabels, view: FloatArray, rng: np.random.Generator) -> None:
+    def _put_labels(self, image: Image.Image, labels: RackLabels, view: Float64Array, rng: np.random.Generator) -> None:
         for level in range(1, self.levels + 1):
             beam = self._beam(1 - (level - 1) / self.levels)
             for position in range(1, self.positions + 1):
@@ -97,7 +97,7 @@ class Rack:
                 centre = ((position - 0.5) / self.positions, float(beam[:, 1].mean()))
                 stick_label(image, modules, view, label_place(modules, centre, self._module(labels)))
 
-    def _put_bars(self, draw: ImageDraw.ImageDraw, view: FloatArray, rng: np.random.Generator) -> None:
+    def _put_bars(self, draw: ImageDraw.ImageDraw, view: Float64Array, rng: np.random.Generator) -> None:
         """Something like a label on the beam below each opening, as warehouses have them."""
         for level in range(self.levels):
             for position in range(self.positions):
@@ -107,12 +107,12 @@ class Rack:
                     stripe = rectangle(bar, bottom - 0.022, bar + rng.uniform(0.0008, 0.0025), bottom - 0.006)
                     _polygon(draw, project(view, stripe), (24, 24, 26))
 
-    def _outline(self) -> FloatArray:
+    def _outline(self) -> Float64Array:
         width, height = self.width_px, self.height_px
-        outline: FloatArray = np.array(self.view) * np.array([width, height])
+        outline: Float64Array = np.array(self.view) * np.array([width, height])
         return outline
 
-    def _opening(self, level: int, position: int) -> FloatArray:
+    def _opening(self, level: int, position: int) -> Float64Array:
         cell_width, cell_height = 1 / self.positions, 1 / self.levels
         left, top = (position - 1) * cell_width, 1 - level * cell_height
         above, below = 0.05 * cell_height, 0.91 * cell_height
@@ -123,7 +123,7 @@ class Rack:
         return rectangle(left + 0.05 * cell_width, top + above, left + 0.95 * cell_width, top + below)
 
 
-def put_recess(image: Image.Image, corners: FloatArray, rng: np.random.Generator) -> None:
+def put_recess(image: Image.Image, corners: Float64Array, rng: np.random.Generator) -> None:
     """Draw the inside of an opening: a dim back wall, a bar, a mesh floor, sometimes a forgotten scrap."""
     draw = ImageDraw.Draw(image)
     shade = int(rng.integers(44, 92))
@@ -140,7 +140,7 @@ def put_recess(image: Image.Image, corners: FloatArray, rng: np.random.Generator
         _polygon(draw, project(view, scrap), (200, 190, 170))
 
 
-def put_carton(image: Image.Image, carton: Image.Image, corners: FloatArray, rng: np.random.Generator) -> None:
+def put_carton(image: Image.Image, carton: Image.Image, corners: Float64Array, rng: np.random.Generator) -> None:
     """Stand a carton in an opening, a little shifted, turned and tilted, as people leave it."""
     target = project(homography(_UNIT, corners), _pose(rng))
     left, top = np.floor(target.min(axis=0)).astype(int)
@@ -155,7 +155,7 @@ def put_carton(image: Image.Image, carton: Image.Image, corners: FloatArray, rng
     image.paste(warped, (int(left), int(top)), mask)
 
 
-def _pose(rng: np.random.Generator) -> FloatArray:
+def _pose(rng: np.random.Generator) -> Float64Array:
     scale_x, scale_y = rng.uniform(0.84, 0.97), rng.uniform(0.84, 0.97)
     left = (1 - scale_x) * rng.uniform(0.1, 0.9)
     bottom = rng.uniform(0.96, 1.0)
@@ -163,9 +163,9 @@ def _pose(rng: np.random.Generator) -> FloatArray:
     angle = np.deg2rad(rng.normal(0.0, 1.3))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     centre = upright.mean(axis=0)
-    tilted: FloatArray = (upright - centre) @ turn.T + centre + rng.normal(0.0, 0.008, (4, 2))
+    tilted: Float64Array = (upright - centre) @ turn.T + centre + rng.normal(0.0, 0.008, (4, 2))
     return tilted
 
 
-def _polygon(draw: ImageDraw.ImageDraw, corners: FloatArray, fill: tuple[int, int, int]) -> None:
+def _polygon(draw: ImageDraw.ImageDraw, corners: Float64Array, fill: tuple[int, int, int]) -> None:
     draw.polygon([(float(x), float(y)) for x, y in corners], fill=fill)

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from edge_agent.config.sections import EvidenceSection
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.preprocess import cut_out
 from kardus.support.chores import Chores
 from kardus.support.errors import DataError
@@ -43,7 +43,7 @@ class Evidence:
         """Other limits."""
         self._limits = limits
 
-    def keep(self, event: str, frame: Image.Image, facings: Sequence[FloatArray], facing: int | None) -> bytes:
+    def keep(self, event: str, frame: Image.Image, facings: Sequence[Float64Array], facing: int | None) -> bytes:
         """Have the pictures of an event kept. A disk that doesn't take them is logged, and costs no verdict.
 
         Args:
@@ -72,7 +72,7 @@ class Evidence:
         except OSError as error:
             raise DataError(f"{self._folder}: cannot be read ({error.strerror}): check the disk") from error
 
-    def _write(self, event: str, crop: bytes, frame: Image.Image, facings: Sequence[FloatArray]) -> None:
+    def _write(self, event: str, crop: bytes, frame: Image.Image, facings: Sequence[Float64Array]) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_whole(self._folder / f"{event}-crop.jpg", crop)
@@ -107,7 +107,7 @@ def snapshot_jpeg(frame: Image.Image, quality: int = QUALITY) -> bytes:
     return _jpeg(frame, quality)
 
 
-def _drawn(frame: Image.Image, facings: Sequence[FloatArray]) -> Image.Image:
+def _drawn(frame: Image.Image, facings: Sequence[Float64Array]) -> Image.Image:
     image = frame.copy()
     draw = ImageDraw.Draw(image)
     for corners in facings:

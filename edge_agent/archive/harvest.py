@@ -23,7 +23,7 @@ from PIL import Image
 from edge_agent.config.sections import HarvestSection
 from kardus.contract.proposals import COLUMNS, ProposalStatus
 from kardus.contract.verdicts import Verdict
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.preprocess import cut_out
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
@@ -59,7 +59,7 @@ class HarvestedCrop:
     """Gives the crop as JPEG."""
 
 
-def upright_jpeg(frame: Image.Image, corners: FloatArray) -> bytes:
+def upright_jpeg(frame: Image.Image, corners: Float64Array) -> bytes:
     """The slot with these corners (4, 2), upright and square, with every pixel that the frame has of it: JPEG."""
     longest = float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).max())
     side = int(min(max(round(longest), MIN_SIDE_PX), MAX_SIDE_PX))

@@ -21,7 +21,7 @@ from edge_agent.seeing.mask import area_outside, areas_of
 from edge_agent.seeing.slots import Slot, outside, slots_of
 from kardus.codes.labels import find_labels
 from kardus.inference.bundle import read_bundle
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.part_decoded import whole_of
 from kardus.inference.preprocess import read_picture
 from kardus.support.console import err, new_app, out, print_json, print_result, table_of
@@ -225,7 +225,7 @@ def _take(section: CameraSection) -> Image.Image:
     raise DataError(f"camera '{section.name}': {reason}")
 
 
-def _drawn(picture: Image.Image, slots: tuple[Slot, ...], areas: list[FloatArray]) -> Image.Image:
+def _drawn(picture: Image.Image, slots: tuple[Slot, ...], areas: list[Float64Array]) -> Image.Image:
     image = picture.copy()
     draw = ImageDraw.Draw(image)
     for area in areas:

@@ -11,7 +11,7 @@ from edge_agent.records import CodeWitness
 from kardus.codes.carton_codes import carton_gtins
 from kardus.codes.gs1 import gtin14
 from kardus.contract.manifest import ClassInfo
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 
 
 def products_by_gtin(classes: Iterable[ClassInfo]) -> dict[str, str]:
@@ -46,7 +46,7 @@ class CartonReading:
     content: int
     """Which of the slot's contents it is."""
     picture: Image.Image = field(repr=False)
-    corners: FloatArray = field(repr=False)
+    corners: Float64Array = field(repr=False)
     """(4, 2), in pixels of the picture."""
     products: Mapping[str, str] = field(repr=False)
     """The class table by GTIN."""

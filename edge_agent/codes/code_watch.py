@@ -11,7 +11,7 @@ from edge_agent.codes.reader import CodeReader, CodesRead
 from edge_agent.config.sections import CodesSection
 from edge_agent.records import Frame, SlotObservations
 from kardus.contract.manifest import ClassInfo
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.part_decoded import whole_of
 
 
@@ -66,7 +66,7 @@ class CodeWatch:
         return self._read(read)
 
     def read_rack_labels(
-        self, watch: RackWatch, frame: Frame, outlines: Callable[[], Sequence[tuple[str, FloatArray]]]
+        self, watch: RackWatch, frame: Frame, outlines: Callable[[], Sequence[tuple[str, Float64Array]]]
     ) -> None:
         """Have a camera's labels read, if it is time; `outlines` gives its locations in this picture."""
         every_s = self._rules.rack_check_s if self._reader else 0.0
@@ -85,7 +85,7 @@ class CodeWatch:
             self._read(CartonReading(camera, slot, content, whole_of(observed.picture), corners[slot], self._products))
 
 
-def _side_px(corners: FloatArray) -> float:
+def _side_px(corners: Float64Array) -> float:
     """The shorter side of a slot (4, 2)."""
     sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
     return float(min(sides[0] + sides[2], sides[1] + sides[3])) / 2

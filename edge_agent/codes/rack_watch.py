@@ -8,7 +8,7 @@ from PIL import Image
 from edge_agent.codes.reader import CodesRead
 from kardus.codes.labels import find_labels
 from kardus.codes.rack_check import other_rack
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 
 REST_S = 10.0
 """Changed rules are heeded after so long at most."""
@@ -42,7 +42,7 @@ class RackWatch:
         return every_s > 0 and not self._is_asked and now_s >= self._next_s
 
     def ask(
-        self, picture: Image.Image, outlines: Sequence[tuple[str, FloatArray]], now_s: float, every_s: float
+        self, picture: Image.Image, outlines: Sequence[tuple[str, Float64Array]], now_s: float, every_s: float
     ) -> "RackReading":
         """What is to be read now; `take` wants the answer.
 
@@ -79,7 +79,7 @@ class RackReading:
 
     watch: RackWatch = field(repr=False)
     picture: Image.Image = field(repr=False)
-    outlines: Sequence[tuple[str, FloatArray]] = field(repr=False)
+    outlines: Sequence[tuple[str, Float64Array]] = field(repr=False)
     asked_s: float
     every_s: float
 

@@ -27,7 +27,7 @@ from kardus.codes.labels import find_labels
 from kardus.contract.commands import FindLabels, ReadLayout, RestoreLayout, SetLayout
 from kardus.contract.layouts import MAX_AREAS, MAX_FACINGS, MAX_LOCATIONS, Layout, PlacedLocation
 from kardus.contract.manifest import PixelAccuracy
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.support.errors import ConfigError, KardusError
 
 Taken = tuple[datetime, Image.Image]
@@ -179,7 +179,7 @@ def _labels_in(picture: Image.Image, captured: datetime, command: FindLabels) ->
     }
 
 
-def _inside(corners: FloatArray, size: tuple[int, int]) -> Any:
+def _inside(corners: Float64Array, size: tuple[int, int]) -> Any:
     """Corners (n, 2) of a picture of this width and height, as lists."""
     return np.clip(corners, 0, size).round(1).tolist()
 

@@ -9,9 +9,9 @@ import numpy as np
 from edge_agent.config.base import as_array
 from edge_agent.config.cameras import Corners
 from kardus.contract.manifest import Manifest, PixelAccuracy
-from kardus.inference.geometry import FloatArray, homography, project, rectangle
+from kardus.inference.geometry import Float64Array, homography, project, rectangle
 
-Named = tuple[str, FloatArray]
+Named = tuple[str, Float64Array]
 """A location's code, and its corners (4, 2)."""
 GOOD = 0.95
 """Share of the best accuracy, that of many pixels, which a slot should reach."""
@@ -60,7 +60,7 @@ class ExpectedAccuracy:
 
 
 def expected_accuracy(
-    curve: Sequence[PixelAccuracy], location: str, facing: int | None, corners: FloatArray
+    curve: Sequence[PixelAccuracy], location: str, facing: int | None, corners: Float64Array
 ) -> ExpectedAccuracy:
     """What a slot with these corners (4, 2), in pixels, can expect."""
     side = side_px(corners)
@@ -94,7 +94,7 @@ def curve_provenance(manifest: Manifest) -> str:
     )
 
 
-def side_px(corners: FloatArray) -> int:
+def side_px(corners: Float64Array) -> int:
     """The shorter side of a slot in pixels, as the model's curve counts them."""
     sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
     return int(min((sides[0] + sides[2]) / 2, (sides[1] + sides[3]) / 2))

@@ -6,7 +6,7 @@ import numpy as np
 
 from edge_agent.commissioning.layout import Named, side_px
 from kardus.contract.layouts import Layout
-from kardus.inference.geometry import FloatArray, is_convex
+from kardus.inference.geometry import Float64Array, is_convex
 
 LEAST_SIDE_PX = 16
 """A location whose shorter side has fewer pixels shows nothing of a carton."""
@@ -46,7 +46,7 @@ def _overlap(outlines: Sequence[Named]) -> str:
     return ""
 
 
-def shared(one: FloatArray, other: FloatArray) -> float:
+def shared(one: Float64Array, other: Float64Array) -> float:
     """How much two convex outlines (4, 2) have in common, as a share (0 to 1) of the smaller one.
 
     Sutherland and Hodgman, Reentrant polygon clipping, CACM 17 (1974).
@@ -58,9 +58,9 @@ def shared(one: FloatArray, other: FloatArray) -> float:
     return _area(np.array(left)) / smaller if left and smaller > 0 else 0.0
 
 
-def _clipped(points: list[FloatArray], begin: FloatArray, end: FloatArray) -> list[FloatArray]:
+def _clipped(points: list[Float64Array], begin: Float64Array, end: Float64Array) -> list[Float64Array]:
     """What of a polygon lies to the right of an edge, as y points down: inside of what goes round clockwise."""
-    edge, kept = end - begin, list[FloatArray]()
+    edge, kept = end - begin, list[Float64Array]()
     sides = [float(edge[0] * (y - begin[1]) - edge[1] * (x - begin[0])) for x, y in points]
     for number, (point, side) in enumerate(zip(points, sides, strict=True)):
         before, side_before = points[number - 1], sides[number - 1]
@@ -71,6 +71,6 @@ def _clipped(points: list[FloatArray], begin: FloatArray, end: FloatArray) -> li
     return kept
 
 
-def _area(corners: FloatArray) -> float:
+def _area(corners: Float64Array) -> float:
     x, y = corners.T
     return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

@@ -10,7 +10,7 @@ from PIL import Image
 
 from edge_agent.commissioning.rack_plane import RackPlane, rack_plane
 from kardus.codes.labels import RackLabel, labels_near
-from kardus.inference.geometry import FloatArray, inverse, is_convex, project, rectangle
+from kardus.inference.geometry import Float64Array, inverse, is_convex, project, rectangle
 
 LabelSide = Literal["below", "above"]
 GAP = 0.1
@@ -32,7 +32,7 @@ class Proposal:
 
     code: str | None
     """The location's code; None: its label can't be read."""
-    corners: FloatArray
+    corners: Float64Array
     """(4, 2): top left, top right, bottom right, bottom left as they appear on the carton, in pixels."""
 
 
@@ -46,12 +46,12 @@ class FoundLabels:
     """What a person should look at."""
 
     @property
-    def named(self) -> list[tuple[str, FloatArray]]:
+    def named(self) -> list[tuple[str, Float64Array]]:
         """The outlines that have a code."""
         return [(one.code, one.corners) for one in self.proposals if one.code is not None]
 
     @property
-    def unread(self) -> list[FloatArray]:
+    def unread(self) -> list[Float64Array]:
         """The outlines of places whose label can't be read."""
         return [one.corners for one in self.proposals if one.code is None]
 
@@ -60,7 +60,7 @@ class FoundLabels:
 class _Row:
     """A row of labels in the rack's units."""
 
-    x: FloatArray
+    x: Float64Array
     """(n) from left to right."""
     y: float
     codes: tuple[str | None, ...]
@@ -113,7 +113,7 @@ def _reread_labels(
     return [label for label in labels_near(picture, places) if label.code not in known]
 
 
-def _label_edges(labels: Sequence[RackLabel], plane: RackPlane) -> FloatArray:
+def _label_edges(labels: Sequence[RackLabel], plane: RackPlane) -> Float64Array:
     """The corners (4, 2) of a label around its centre, in the rack's units: the middle of all."""
     back = inverse(plane.view)
     boxes = np.array([project(back, label.corners) - project(back, label.centre[None]) for label in labels])
@@ -133,7 +133,7 @@ def _rows(labels: Sequence[RackLabel], plane: RackPlane) -> list[_Row]:
     ]
 
 
-def _row(places: FloatArray, codes: Sequence[str], columns: tuple[int, int] | None) -> _Row:
+def _row(places: Float64Array, codes: Sequence[str], columns: tuple[int, int] | None) -> _Row:
     """A row, with the places between its labels where one is lacking; of a grid, also at its ends."""
     x, y = places[:, 0], float(places[:, 1].mean())
     pitch = float(np.median(np.diff(x))) if columns is None and len(x) > 1 else 1.0
@@ -153,7 +153,7 @@ def _row(places: FloatArray, codes: Sequence[str], columns: tuple[int, int] | No
 
 
 def _proposals(
-    rows: Sequence[_Row], edges: FloatArray, side: LabelSide, plane: RackPlane, size: tuple[int, int]
+    rows: Sequence[_Row], edges: Float64Array, side: LabelSide, plane: RackPlane, size: tuple[int, int]
 ) -> list[Proposal]:
     heights = np.diff([row.y for row in rows])
     usual = float(np.median(heights)) if len(heights) else 1.0
@@ -172,7 +172,7 @@ def _proposals(
     return proposals
 
 
-def _sides(x: FloatArray) -> list[tuple[float, float]]:
+def _sides(x: Float64Array) -> list[tuple[float, float]]:
     """The left and right side of each opening of a row: half way to its neighbours, less the uprights."""
     pitch = float(np.median(np.diff(x))) if len(x) > 1 else 1.0
     sides = []
@@ -185,12 +185,12 @@ def _sides(x: FloatArray) -> list[tuple[float, float]]:
     return sides
 
 
-def _inside(corners: FloatArray, size: tuple[int, int]) -> FloatArray | None:
+def _inside(corners: Float64Array, size: tuple[int, int]) -> Float64Array | None:
     """Corners, kept within a picture; None where hardly anything of them lies in it."""
     kept = np.clip(corners, 0, size)
     return kept if is_convex(kept) and _area(kept) >= _LEAST_INSIDE * _area(corners) else None
 
 
-def _area(corners: FloatArray) -> float:
+def _area(corners: Float64Array) -> float:
     x, y = corners[:, 0], corners[:, 1]
     return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kardus.codes.labels import RackLabel
-from kardus.inference.geometry import FloatArray, inverse, project
+from kardus.inference.geometry import Float64Array, inverse, project
 
 FITS = 0.2
 """How far, in columns or rows, a label may be from where the grid has it."""
@@ -31,7 +31,7 @@ _NEAR = 1e-9
 class RackPlane:
     """Where the labels are on their rack."""
 
-    view: FloatArray
+    view: Float64Array
     """(3, 3): from the rack's units into the picture, in pixels."""
     cells: NDArray[np.int64] | None
     """(labels, 2): each label's column and row; None: they stand in no regular grid."""
@@ -57,19 +57,19 @@ def rack_plane(labels: Sequence[RackLabel]) -> RackPlane:
     return RackPlane(turn @ pitch, None)
 
 
-def turned_upright(labels: Sequence[RackLabel]) -> FloatArray:
+def turned_upright(labels: Sequence[RackLabel]) -> Float64Array:
     """The rotation (2, 2) after which the labels stand upright, by the direction in which they are read."""
     along = np.sum([_unit(label.corners[1] - label.corners[0]) for label in labels], axis=0)
     x, y = _unit(along)
     return np.array([[x, y], [-y, x]])
 
 
-def _unit(vector: FloatArray) -> FloatArray:
-    unit: FloatArray = vector / max(float(np.linalg.norm(vector)), 1e-9)
+def _unit(vector: Float64Array) -> Float64Array:
+    unit: Float64Array = vector / max(float(np.linalg.norm(vector)), 1e-9)
     return unit
 
 
-def _neighbourhood(centres: FloatArray) -> NDArray[np.int64]:
+def _neighbourhood(centres: Float64Array) -> NDArray[np.int64]:
     """Columns and rows (n, 2), counted from neighbour to neighbour; a gap counts as the columns that it is wide."""
     steps = _steps(centres)
     cells = np.zeros((len(centres), 2), dtype=np.int64)
@@ -87,7 +87,7 @@ def _neighbourhood(centres: FloatArray) -> NDArray[np.int64]:
     return cells
 
 
-def _steps(centres: FloatArray) -> list[list[tuple[int, NDArray[np.int64]]]]:
+def _steps(centres: Float64Array) -> list[list[tuple[int, NDArray[np.int64]]]]:
     """For each label its neighbours, and how many columns and rows away each is."""
     steps: list[list[tuple[int, NDArray[np.int64]]]] = [[] for _ in centres]
     for axis in (0, 1):
@@ -102,7 +102,7 @@ def _steps(centres: FloatArray) -> list[list[tuple[int, NDArray[np.int64]]]]:
     return steps
 
 
-def _next_along(centres: FloatArray, axis: int) -> list[tuple[int, int]]:
+def _next_along(centres: Float64Array, axis: int) -> list[tuple[int, int]]:
     """Pairs of a label and the nearest one to its right (axis 0), or below it (axis 1)."""
     pairs = []
     for here, centre in enumerate(centres):
@@ -114,7 +114,7 @@ def _next_along(centres: FloatArray, axis: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def _fitted(cells: NDArray[np.int64], centres: FloatArray) -> FloatArray | None:
+def _fitted(cells: NDArray[np.int64], centres: Float64Array) -> Float64Array | None:
     """The homography from cells (n, 2) to centres (n, 2) by least squares; None: they don't span a plane.
 
     Normalised direct linear transform (Hartley and Zisserman, Multiple View Geometry, 2nd ed., 4.4).
@@ -129,11 +129,11 @@ def _fitted(cells: NDArray[np.int64], centres: FloatArray) -> FloatArray | None:
     values = np.linalg.svd(np.array(rows))
     if values.S[-2] < 1e-6:  # noqa: PLR2004 - several planes fit: nearly all labels on one line
         return None
-    view: FloatArray = inverse(target) @ values.Vh[-1].reshape(3, 3) @ source
+    view: Float64Array = inverse(target) @ values.Vh[-1].reshape(3, 3) @ source
     return view if _is_seen_from_before(view, cells, centres) else None
 
 
-def _is_seen_from_before(view: FloatArray, cells: NDArray[np.int64], centres: FloatArray) -> bool:
+def _is_seen_from_before(view: Float64Array, cells: NDArray[np.int64], centres: Float64Array) -> bool:
     """Whether a homography can be turned back, and no label would be behind the camera."""
     if np.linalg.cond(view) > _WORST_CONDITION:
         return False
@@ -142,14 +142,14 @@ def _is_seen_from_before(view: FloatArray, cells: NDArray[np.int64], centres: Fl
     return all(bool((depth > _NEAR).all() or (depth < -_NEAR).all()) for depth in depths)
 
 
-def _normaliser(points: FloatArray) -> FloatArray:
+def _normaliser(points: Float64Array) -> Float64Array:
     """Moves points around 0, at a mean distance of the square root of 2."""
     mean = points.mean(axis=0)
     scale = np.sqrt(2) / max(float(np.linalg.norm(points - mean, axis=1).mean()), 1e-9)
     return np.array([[scale, 0, -scale * mean[0]], [0, scale, -scale * mean[1]], [0, 0, 1]])
 
 
-def _is_grid(cells: NDArray[np.int64], view: FloatArray, centres: FloatArray) -> bool:
+def _is_grid(cells: NDArray[np.int64], view: Float64Array, centres: Float64Array) -> bool:
     """Whether every label is where the grid has it, none where another is, and most places have one."""
     columns, rows = np.ptp(cells, axis=0) + 1
     if columns * rows > max(MOST_PLACES * len(cells), FEW_CELLS):
@@ -158,7 +158,7 @@ def _is_grid(cells: NDArray[np.int64], view: FloatArray, centres: FloatArray) ->
     return bool((off < FITS).all()) and len(np.unique(cells, axis=0)) == len(cells)
 
 
-def _pitches(centres: FloatArray, labels: Sequence[RackLabel]) -> tuple[float, float]:
+def _pitches(centres: Float64Array, labels: Sequence[RackLabel]) -> tuple[float, float]:
     """How wide a column and how high a row is, in pixels; what no neighbour tells is as the other, or by the label."""
     lengths = []
     for axis in (0, 1):

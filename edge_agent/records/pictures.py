@@ -9,7 +9,7 @@ from PIL import Image
 from kardus.contract.messages import Expected
 from kardus.inference.classification import Classification
 from kardus.inference.colour_correction import ColourCorrection
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.part_decoded import GivenPicture, whole_of
 from kardus.inference.preprocess import Pixels
 
@@ -87,7 +87,7 @@ class SlotObservations:
     """Which slots are to be classified."""
     picture: GivenPicture
     """As its source gave it, RGB."""
-    corners: FloatArray
+    corners: Float64Array
     """(len(chosen), 4, 2): where these are in it, in pixels."""
     crops: Pixels
     """(len(chosen), size, size, 3) uint8 RGB, cut out there, and corrected."""
@@ -105,7 +105,7 @@ class LocationView:
     captured: datetime
     picture: Image.Image
     """RGB."""
-    facings: Sequence[FloatArray]
+    facings: Sequence[Float64Array]
     """The corners (4, 2) of each of its facings, in pixels."""
 
 
@@ -115,7 +115,7 @@ class ClassifiedCrops:
 
     frame: Image.Image
     """RGB."""
-    corners: FloatArray
+    corners: Float64Array
     """(slots, 4, 2) in pixels."""
     answers: Sequence[Classification]
     expected: Sequence[Expected | None]

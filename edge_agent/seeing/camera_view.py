@@ -23,7 +23,7 @@ from edge_agent.seeing.registration import stands_still, undone
 from edge_agent.seeing.slots import corners_of, outside, slots_of
 from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
 from edge_agent.seeing.view_guard import CheckedView, ViewGuard, inside
-from kardus.inference.geometry import FloatArray, project
+from kardus.inference.geometry import Float64Array, project
 from kardus.inference.part_decoded import BrokenPictureError, GivenPicture, PartDecoded
 from kardus.inference.preprocess import Pixels, Warp, resized, warp_of
 
@@ -38,7 +38,7 @@ log = logging.getLogger("kardus.seeing")
 class Cutting:
     """Slots that are being cut out of a picture, on all cores: Pillow warps without Python's lock."""
 
-    def __init__(self, corners: FloatArray, given: GivenPicture, size_px: int) -> None:
+    def __init__(self, corners: Float64Array, given: GivenPicture, size_px: int) -> None:
         """Begin with every quadrilateral of (n, 4, 2), as `rectify` cuts it.
 
         Raises:
@@ -67,7 +67,7 @@ class _CutAhead:
     """What is cut out of a picture while its view is judged."""
 
     slots: list[int]
-    corners: FloatArray
+    corners: Float64Array
     """(len(slots), 4, 2): where they were in the last picture."""
     crops: Cutting
 
@@ -107,7 +107,7 @@ class CameraView:
         self._hidden: Image.Image | None = None
         self.first_capture: datetime | None = None
         """When the first good picture was taken."""
-        self._last_corners: FloatArray | None = None
+        self._last_corners: Float64Array | None = None
         self._cut_ahead: _CutAhead | None = None
         self._bad = 0
         self._size, self._shape, self._outside = (0, 0), "", ""
@@ -225,7 +225,7 @@ class CameraView:
             correction=correction,
         )
 
-    def outlines(self, picture: Image.Image, motion: FloatArray) -> list[tuple[str, FloatArray]]:
+    def outlines(self, picture: Image.Image, motion: Float64Array) -> list[tuple[str, Float64Array]]:
         """The locations of the slots, with their corners (4, 2) in a picture whose view has moved so, in pixels."""
         places = self._corners_in_picture(picture.size, motion)
         return [(slot.location, corners) for slot, corners in zip(self.slots, places, strict=True)]
@@ -275,15 +275,15 @@ class CameraView:
             self._outside = outside(self.slots, *size) or area_outside(areas, *size)
             self._laid_out = corners_of(self.slots, *size)
 
-    def _shares(self) -> list[FloatArray]:
+    def _shares(self) -> list[Float64Array]:
         """The slots' corners (4, 2), as they were laid out, in shares of the whole picture's width and height."""
         return list(self._laid_out / self._size)
 
-    def _corners_in_picture(self, size: tuple[int, int], motion: FloatArray) -> FloatArray:
+    def _corners_in_picture(self, size: tuple[int, int], motion: Float64Array) -> Float64Array:
         self._judge_size(size)
         return corners_in_picture(self._laid_out, size, motion)
 
-    def _cut(self, frame: Frame, chosen: Sequence[int], places: FloatArray, size_px: int) -> Pixels:
+    def _cut(self, frame: Frame, chosen: Sequence[int], places: Float64Array, size_px: int) -> Pixels:
         ahead, self._cut_ahead = self._cut_ahead, None
         if ahead and set(chosen) <= set(ahead.slots):
             which = np.searchsorted(ahead.slots, chosen)
@@ -329,7 +329,7 @@ class CameraView:
             colours.remember(kept)
         return colours
 
-    def _known_gate(self, frame: Frame, view: CheckedView, corners: FloatArray) -> ChangeGate:
+    def _known_gate(self, frame: Frame, view: CheckedView, corners: Float64Array) -> ChangeGate:
         if self._gate is None:
             self._gate = ChangeGate(self._gate_rules, corners, self._mask)
             if self._commissioned.reference is not None:
@@ -339,20 +339,20 @@ class CameraView:
                 self._empty = EmptyPictures(small, places, self._gate_rules.change)
         return self._gate
 
-    def _as_configured(self, picture: Pixels, frame: Frame, view: CheckedView) -> tuple[Pixels, FloatArray]:
+    def _as_configured(self, picture: Pixels, frame: Frame, view: CheckedView) -> tuple[Pixels, Float64Array]:
         """A picture from the time of the configuration, reduced as the view is, with the slots' corners in it."""
         height, width = view.small.shape[:2]
         corners = self._corners_in_picture(frame.given.size, np.eye(3)) / view.factor
         return self._mask.black_out(resized(picture, width, height)), corners
 
-    def _like_empty(self, view: CheckedView, corners: FloatArray, chosen: Sequence[int]) -> tuple[bool | None, ...]:
+    def _like_empty(self, view: CheckedView, corners: Float64Array, chosen: Sequence[int]) -> tuple[bool | None, ...]:
         if self._empty is None or not chosen:
             return (None,) * len(chosen)
         alike = self._empty.alike(view.small, corners / view.factor)
         return tuple(alike[index] for index in chosen)
 
 
-def corners_in_picture(corners: FloatArray, size: tuple[int, int], motion: FloatArray) -> FloatArray:
+def corners_in_picture(corners: Float64Array, size: tuple[int, int], motion: Float64Array) -> Float64Array:
     """Where slots are now: corners (n, 4, 2) in pixels of the picture, kept inside it.
 
     Args:
@@ -360,7 +360,7 @@ def corners_in_picture(corners: FloatArray, size: tuple[int, int], motion: Float
         size: width and height of the picture.
         motion: from the reference picture's pixels to this picture's (3 x 3).
     """
-    found: FloatArray = np.clip(project(motion, corners.reshape(-1, 2)), 0, size).reshape(-1, 4, 2)
+    found: Float64Array = np.clip(project(motion, corners.reshape(-1, 2)), 0, size).reshape(-1, 4, 2)
     return found
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from kardus.inference.geometry import FloatArray, homography, project, rectangle
+from kardus.inference.geometry import Float64Array, homography, project, rectangle
 from kardus.inference.preprocess import Pixels
 
 Colours = NDArray[np.float32]
@@ -81,7 +81,7 @@ class SlotColours:
 class Places:
     """Which pixels of the reduced picture stand for n slots: (n, places), counted row by row."""
 
-    corners: FloatArray
+    corners: Float64Array
     shape: tuple[int, ...]
     """Of the reduced picture."""
     contents: NDArray[np.intp]
@@ -89,7 +89,7 @@ class Places:
     shown: NDArray[np.bool_]
     """Of the places around, which are in the picture, and behind no mask."""
 
-    def fit(self, corners: FloatArray, shape: tuple[int, ...]) -> bool:
+    def fit(self, corners: Float64Array, shape: tuple[int, ...]) -> bool:
         """Whether these are the places of such slots in such a picture; a camera may change its resolution."""
         return self.shape == shape and np.array_equal(self.corners, corners)
 
@@ -101,7 +101,7 @@ class Places:
         return SlotColours(contents, around, self.around, self.shown)
 
 
-def find_places(corners: FloatArray, shape: tuple[int, ...], masked: NDArray[np.bool_] | None = None) -> Places:
+def find_places(corners: Float64Array, shape: tuple[int, ...], masked: NDArray[np.bool_] | None = None) -> Places:
     """The places of slots with these corners (n, 4, 2), in a reduced picture of shape (h, w, 3).
 
     Nothing is seen where it is `masked`, (h, w), nor beyond its edges.
@@ -160,7 +160,7 @@ def medians(values: Colours) -> Colours:
     return middle
 
 
-def around_slot(corners: FloatArray) -> FloatArray:
+def around_slot(corners: Float64Array) -> Float64Array:
     """The places of a slot's surroundings, (4 * RING_SIDE * len(RING), 2)."""
     steps = (np.arange(RING_SIDE) + 0.5) / RING_SIDE - 0.5
     half = np.full(RING_SIDE, 0.5)
@@ -169,14 +169,14 @@ def around_slot(corners: FloatArray) -> FloatArray:
     return project(homography(rectangle(-0.5, -0.5, 0.5, 0.5), corners), np.concatenate([size * ring for size in RING]))
 
 
-def _content(corners: FloatArray) -> FloatArray:
+def _content(corners: Float64Array) -> Float64Array:
     """The places of a content, (GRID * GRID, 2), row by row."""
     steps = MARGIN + (1 - 2 * MARGIN) * (np.arange(GRID) + 0.5) / GRID
     xs, ys = np.meshgrid(steps, steps)
     return project(homography(rectangle(0, 0, 1, 1), corners), np.stack([xs.ravel(), ys.ravel()], axis=1))
 
 
-def _pixels(places: FloatArray, shape: tuple[int, ...]) -> NDArray[np.intp]:
+def _pixels(places: Float64Array, shape: tuple[int, ...]) -> NDArray[np.intp]:
     """The pixels of places (n, m, 2), kept inside the picture, counted row by row: (n, m)."""
     rows = np.clip(places[..., 1].astype(np.intp), 0, shape[0] - 1)
     pixels: NDArray[np.intp] = rows * shape[1] + np.clip(places[..., 0].astype(np.intp), 0, shape[1] - 1)

@@ -1,7 +1,7 @@
 """Whether a slot looks like its own empty picture: a second opinion beside the model's class `empty`."""
 
 from edge_agent.seeing.colours import Places, blocks, differences, find_places
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.preprocess import Pixels
 
 EMPTY_DIFFERENCE_MAX = 0.15
@@ -13,7 +13,7 @@ STOCK_DIFFERENCE_MIN = 0.4
 class EmptyPictures:
     """How the slots of one camera look with nothing in them."""
 
-    def __init__(self, small: Pixels, corners: FloatArray, change: float) -> None:
+    def __init__(self, small: Pixels, corners: Float64Array, change: float) -> None:
         """Take them from a reduced picture without stock.
 
         Args:
@@ -25,7 +25,7 @@ class EmptyPictures:
         self._change = change
         self._places: Places | None = None
 
-    def alike(self, small: Pixels, corners: FloatArray) -> list[bool | None]:
+    def alike(self, small: Pixels, corners: Float64Array) -> list[bool | None]:
         """Whether each slot looks empty in a later picture, where its corners are now; None: it can't be told."""
         if self._places is None or not self._places.fit(corners, small.shape):
             self._places = find_places(corners, small.shape)

@@ -33,7 +33,7 @@ from edge_agent.seeing.colours import (
 )
 from edge_agent.seeing.local_light import Lit, held_against
 from edge_agent.seeing.mask import Mask
-from kardus.inference.geometry import FloatArray, homography, project, rectangle
+from kardus.inference.geometry import Float64Array, homography, project, rectangle
 from kardus.inference.preprocess import Pixels
 
 COVERED = 0.04
@@ -88,7 +88,7 @@ class _Memory:
 class ChangeGate:
     """Watches the slots of one camera. Owned by one thread."""
 
-    def __init__(self, rules: GateSection, corners: FloatArray, mask: Mask | None = None) -> None:
+    def __init__(self, rules: GateSection, corners: Float64Array, mask: Mask | None = None) -> None:
         """Prepare for slots with these corners (n, 4, 2); only how they lie to each other matters."""
         self._rules = rules
         self._mask = mask or Mask()
@@ -106,7 +106,7 @@ class ChangeGate:
         """Other rules."""
         self._rules = rules
 
-    def commission(self, small: Pixels, corners: FloatArray) -> None:
+    def commission(self, small: Pixels, corners: Float64Array) -> None:
         """Take the surroundings from the commissioning picture, reduced, with the slots' corners in its pixels."""
         self._still = self._see(small, corners)
         self._is_commissioned = True
@@ -127,7 +127,7 @@ class ChangeGate:
         due: NDArray[np.bool_] = at_s - self._memory.classified_s >= self._rules.refresh_s
         return due
 
-    def decide(self, small: Pixels, corners: FloatArray, at_s: float, wanted: Sequence[bool]) -> list[Activity]:
+    def decide(self, small: Pixels, corners: Float64Array, at_s: float, wanted: Sequence[bool]) -> list[Activity]:
         """What happens in each slot, and whether it is to be classified.
 
         Args:
@@ -264,14 +264,14 @@ class ChangeGate:
         elif at_s - self._covered_since >= ADAPT_AFTER_S and not self._is_commissioned:
             self._still, self._covered_since = now, None
 
-    def _see(self, small: Pixels, corners: FloatArray) -> SlotColours:
+    def _see(self, small: Pixels, corners: Float64Array) -> SlotColours:
         if self._places is None or not self._places.fit(corners, small.shape):
             masked = self._mask.over(small.shape[1], small.shape[0]) if self._mask.areas else None
             self._places = find_places(corners, small.shape, masked)
         return self._places.see(small)
 
 
-def own_places(corners: FloatArray) -> NDArray[np.bool_]:
+def own_places(corners: Float64Array) -> NDArray[np.bool_]:
     """Which places around each slot lie in no slot: (n, places)."""
     places = np.stack([around_slot(quadrilateral) for quadrilateral in corners])
     free = np.ones(places.shape[:2], bool)

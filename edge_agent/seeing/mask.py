@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from edge_agent.config.base import as_array
 from edge_agent.config.cameras import CameraSection, PictureSize
 from edge_agent.seeing.slots import as_pixels
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.preprocess import Pixels
 
 Masked = NDArray[np.bool_]
@@ -23,7 +23,7 @@ Masked = NDArray[np.bool_]
 class Mask:
     """A camera's areas."""
 
-    def __init__(self, areas: Sequence[FloatArray] = ()) -> None:
+    def __init__(self, areas: Sequence[Float64Array] = ()) -> None:
         """Corners (n, 2) of each, in shares of the picture's width and height."""
         self.areas = areas
         self._last: Masked | None = None
@@ -56,7 +56,7 @@ class Mask:
         return np.where(self.over(width, height)[..., None], np.uint8(0), picture)
 
 
-def areas_of(camera: CameraSection, width: int, height: int, size: PictureSize | None) -> list[FloatArray]:
+def areas_of(camera: CameraSection, width: int, height: int, size: PictureSize | None) -> list[Float64Array]:
     """The corners (n, 2) of a camera's areas in pixels of a picture; `size` as for its slots."""
     in_shares = camera.units == "share"
     return [as_pixels(as_array(area), width, height, in_shares=in_shares, size=size) for area in camera.mask]
@@ -68,7 +68,7 @@ def hidden(picture: Image.Image, camera: CameraSection, size: PictureSize | None
     return Mask([area / picture.size for area in areas]).hide(picture)
 
 
-def area_outside(areas: Sequence[FloatArray], width: int, height: int) -> str:
+def area_outside(areas: Sequence[Float64Array], width: int, height: int) -> str:
     """Which area, in pixels, has a corner outside a picture of this size, in words; empty if none has."""
     for number, area in enumerate(areas, start=1):
         if (area < 0).any() or (area > [width, height]).any():

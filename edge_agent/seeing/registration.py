@@ -14,11 +14,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
 
-from kardus.inference.geometry import FloatArray, project
+from kardus.inference.geometry import Float64Array, project
 from kardus.inference.part_decoded import PartDecoded
 from kardus.inference.preprocess import Pixels
 
-Grey = NDArray[np.float32]
+FloatGrey = NDArray[np.float32]
 PATCH = 24
 """Width and height of a patch, in pixels of the reduced picture."""
 MAX_MARKS = 32
@@ -52,9 +52,9 @@ class Marks:
 
     corners: NDArray[np.int64]
     """Top left corner of each, (n, 2)."""
-    patches: Grey
+    patches: FloatGrey
     """(n, PATCH, PATCH), each of mean 0 and length 1 where it counts, and 0 elsewhere."""
-    counts: Grey
+    counts: FloatGrey
     """(n, PATCH, PATCH): 1 where a pixel counts, 0 where the picture is expected to change."""
     lasting: int
     """The first so many hold nothing that is expected to change; the others were taken for want of such."""
@@ -65,7 +65,7 @@ class Marks:
         return Marks(self.corners[which], self.patches[which], self.counts[which], lasting)
 
     @property
-    def centres(self) -> FloatArray:
+    def centres(self) -> Float64Array:
         """(n, 2)."""
         return self.corners.astype(np.float64) + PATCH / 2
 
@@ -74,9 +74,9 @@ class Marks:
 class FoundMarks:
     """Where the marks are in a later picture."""
 
-    shifts: FloatArray
+    shifts: Float64Array
     """(n, 2), to a fraction of a pixel."""
-    likeness: Grey
+    likeness: FloatGrey
     """The correlation there, (n,), at most 1."""
     inside: NDArray[np.bool_]
     """Whether that is a peak, (n,), and not the edge of what was searched."""
@@ -87,7 +87,7 @@ class FoundMarks:
         return (self.likeness >= LIKE) & self.inside
 
 
-def choose_marks(grey: Grey, changing: NDArray[np.bool_], never: NDArray[np.bool_] | None = None) -> Marks:
+def choose_marks(grey: FloatGrey, changing: NDArray[np.bool_], never: NDArray[np.bool_] | None = None) -> Marks:
     """The patches whose place is told best by their content, spread over the picture.
 
     Strength is the smaller eigenvalue of the structure tensor (Shi and Tomasi, Good Features to Track, CVPR 1994).
@@ -105,7 +105,7 @@ def choose_marks(grey: Grey, changing: NDArray[np.bool_], never: NDArray[np.bool
     return _joined(marks, _strongest(grey, anything))
 
 
-def _strongest(grey: Grey, counts: NDArray[np.bool_]) -> Marks:
+def _strongest(grey: FloatGrey, counts: NDArray[np.bool_]) -> Marks:
     strength, where = _patch_strengths(np.gradient(grey, axis=1) * counts, np.gradient(grey, axis=0) * counts)
     parts = np.array([_patch(counts, x, y).mean() for x, y in where])
     good = np.flatnonzero((strength > _PLAIN) & (parts >= LEAST_PART))
@@ -129,7 +129,7 @@ def _joined(lasting: Marks, others: Marks) -> Marks:
     )
 
 
-def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundMarks:
+def find_marks(marks: Marks, grey: FloatGrey, near: Float64Array, reach: int) -> FoundMarks:
     """Look for each mark within `reach` pixels of where it should be.
 
     Args:
@@ -151,7 +151,7 @@ def find_marks(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundM
     return FoundMarks(start + peaks - reach, flat.max(axis=1, initial=-1.0), inside)
 
 
-def _windows(grey: Grey, corners: NDArray[np.int64], size: int) -> Grey:
+def _windows(grey: FloatGrey, corners: NDArray[np.int64], size: int) -> FloatGrey:
     """Squares of a picture, (n, size, size), with these top left corners (n, 2), from -size to its width and height.
 
     Beyond its edges stands what is at them. Most lie inside, and all of a picture is copied for none of those.
@@ -162,7 +162,7 @@ def _windows(grey: Grey, corners: NDArray[np.int64], size: int) -> Grey:
     return np.array([grey[y : y + size, x : x + size] for x, y in corners.tolist()], np.float32).reshape(-1, size, size)
 
 
-def find_marks_near(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> FoundMarks:
+def find_marks_near(marks: Marks, grey: FloatGrey, near: Float64Array, reach: int) -> FoundMarks:
     """As `find_marks`; a mark that has a peak where it should be is looked for no further: cameras stand still."""
     found = find_marks(marks, grey, near, 1)
     others = np.flatnonzero(~found.sure)
@@ -174,7 +174,7 @@ def find_marks_near(marks: Marks, grey: Grey, near: FloatArray, reach: int) -> F
     return found
 
 
-def _patch_strengths(across: Grey, down: Grey) -> tuple[Grey, NDArray[np.int64]]:
+def _patch_strengths(across: FloatGrey, down: FloatGrey) -> tuple[FloatGrey, NDArray[np.int64]]:
     """The strength of the patches of a grid, and their top left corners."""
     height, width = across.shape
     rows, columns = height // PATCH, width // PATCH
@@ -188,7 +188,7 @@ def _patch_strengths(across: Grey, down: Grey) -> tuple[Grey, NDArray[np.int64]]
     return smaller.ravel(), np.stack([xs.ravel(), ys.ravel()], axis=1)
 
 
-def _correlate(windows: Grey, marks: Marks) -> Grey:
+def _correlate(windows: FloatGrey, marks: Marks) -> FloatGrey:
     """Normalised cross-correlation of each patch at every place of its window, from -1 to 1: (n, places, places)."""
     n, size = windows.shape[:2]
     places = size - PATCH + 1
@@ -203,17 +203,17 @@ def _correlate(windows: Grey, marks: Marks) -> Grey:
         sums[few, :, 2:] = np.square(rows) @ sought[few, :, 1:]
     dot, total, squares = np.moveaxis(sums, 2, 0)
     energy = squares - total**2 / np.maximum(marks.counts.sum(axis=(1, 2)), 1)[:, None]
-    result: Grey = (dot / np.sqrt(np.maximum(energy, 1.0))).reshape(n, places, places)
+    result: FloatGrey = (dot / np.sqrt(np.maximum(energy, 1.0))).reshape(n, places, places)
     return result
 
 
-def _vertices(values: Grey, at: NDArray[np.intp]) -> FloatArray:
+def _vertices(values: FloatGrey, at: NDArray[np.intp]) -> Float64Array:
     """How far the peak of each row of (n, places) is from place `at` (n,): the vertex of a parabola through three."""
     each, middle = np.arange(len(at)), np.clip(at, 1, values.shape[1] - 2)
     before, here, after = (values[each, middle + step].astype(np.float64) for step in (-1, 0, 1))
     bend = before - 2 * here + after
     is_peak = (middle == at) & (bend < 0)
-    found: FloatArray = np.where(is_peak, 0.5 * (before - after) / np.where(is_peak, bend, 1.0), 0.0)
+    found: Float64Array = np.where(is_peak, 0.5 * (before - after) / np.where(is_peak, bend, 1.0), 0.0)
     return found
 
 
@@ -221,7 +221,7 @@ def _patch(values: NDArray[Any], x: int, y: int) -> NDArray[Any]:
     return values[y : y + PATCH, x : x + PATCH]
 
 
-def fit_similarity(source: FloatArray, target: FloatArray) -> tuple[FloatArray, int]:
+def fit_similarity(source: Float64Array, target: Float64Array) -> tuple[Float64Array, int]:
     """The similarity (3 x 3) that most of the points agree on, and how many do.
 
     It is fitted by least squares; where points contradict it, every pair of them proposes one (RANSAC without chance:
@@ -253,7 +253,7 @@ def fit_similarity(source: FloatArray, target: FloatArray) -> tuple[FloatArray, 
     return _least_squares(source[best], target[best]), int(best.sum())
 
 
-def whole_shift(before: Grey, now: Grey) -> FloatArray:
+def whole_shift(before: FloatGrey, now: FloatGrey) -> Float64Array:
     """By how much a picture as a whole has been shifted, however far, if it has: (2,), in whole pixels.
 
     Phase correlation (Kuglin and Hines, The phase correlation image alignment method, 1975): light and contrast don't
@@ -270,11 +270,11 @@ def whole_shift(before: Grey, now: Grey) -> FloatArray:
     peaks = np.fft.irfft2(product / np.maximum(np.abs(product), 1e-6), before.shape)
     y, x = np.unravel_index(peaks.argmax(), peaks.shape)
     middle = np.array([width // 2, height // 2])
-    shift: FloatArray = ((np.array([x, y]) + middle) % [width, height] - middle).astype(np.float64)
+    shift: Float64Array = ((np.array([x, y]) + middle) % [width, height] - middle).astype(np.float64)
     return shift
 
 
-def _least_squares(source: FloatArray, target: FloatArray) -> FloatArray:
+def _least_squares(source: Float64Array, target: Float64Array) -> Float64Array:
     """The similarity x' = a x - b y + c, y' = b x + a y + d, of points that don't all lie in one place."""
     middle, aim = source.mean(axis=0), target.mean(axis=0)
     (x, y), (to_x, to_y) = (source - middle).T, (target - aim).T
@@ -284,13 +284,13 @@ def _least_squares(source: FloatArray, target: FloatArray) -> FloatArray:
     return np.array([[a, -b, c], [b, a, d], [0.0, 0.0, 1.0]])
 
 
-def _errors(matrix: FloatArray, source: FloatArray, target: FloatArray) -> FloatArray:
+def _errors(matrix: Float64Array, source: Float64Array, target: Float64Array) -> Float64Array:
     moved = source @ matrix[:2, :2].T + matrix[:2, 2]
-    errors: FloatArray = np.linalg.norm(moved - target, axis=1)
+    errors: Float64Array = np.linalg.norm(moved - target, axis=1)
     return errors
 
 
-def sharpness(picture: Image.Image, centres: FloatArray, factor: int) -> Grey:
+def sharpness(picture: Image.Image, centres: Float64Array, factor: int) -> FloatGrey:
     """How strong the strong edges around each centre are, beyond the sensor's noise and in shares of the light: (n,).
 
     The Laplacian, at half the picture's resolution. The patch with the weakest typical one tells the noise, which is
@@ -308,7 +308,7 @@ def sharpness(picture: Image.Image, centres: FloatArray, factor: int) -> Grey:
     return _strength(patches[:, ::2, ::2] + patches[:, 1::2, ::2] + patches[:, ::2, 1::2] + patches[:, 1::2, 1::2])
 
 
-def sharpness_of_part(picture: PartDecoded, centres: FloatArray, factor: int) -> Grey:
+def sharpness_of_part(picture: PartDecoded, centres: Float64Array, factor: int) -> FloatGrey:
     """As `sharpness`, of a picture of which not all is decoded."""
     reach = PATCH * factor // 4
     half = -(-picture.size[0] // 2), -(-picture.size[1] // 2)
@@ -317,26 +317,26 @@ def sharpness_of_part(picture: PartDecoded, centres: FloatArray, factor: int) ->
     return _strength(4 * np.array(greens, np.float32).reshape(-1, 2 * reach, 2 * reach))
 
 
-def _strength(halved: Grey) -> Grey:
+def _strength(halved: FloatGrey) -> FloatGrey:
     """Of patches at half the picture's resolution, (n, side, side), with the sums of each two by two pixels."""
     around = halved[:, :-2, 1:-1] + halved[:, 2:, 1:-1] + halved[:, 1:-1, :-2] + halved[:, 1:-1, 2:]
     edges = np.abs(4 * halved[:, 1:-1, 1:-1] - around).reshape(len(halved), (halved.shape[1] - 2) ** 2)
     edges.sort(axis=1)
-    strength: Grey = edges[:, int(edges.shape[1] * _EDGES)]
+    strength: FloatGrey = edges[:, int(edges.shape[1] * _EDGES)]
     typical = edges[:, (edges.shape[1] - 1) // 2]
     noise = _STRONG_TO_TYPICAL * typical.min(initial=np.inf)
     light = halved.mean(axis=(1, 2)) / 4 + 1
-    beyond: Grey = np.sqrt(np.maximum(strength**2 - noise**2, strength**2 / 4)) / light
+    beyond: FloatGrey = np.sqrt(np.maximum(strength**2 - noise**2, strength**2 / 4)) / light
     return beyond
 
 
-def _patch_corners(size: tuple[int, int], centres: FloatArray, reach: int) -> list[tuple[int, int]]:
+def _patch_corners(size: tuple[int, int], centres: Float64Array, reach: int) -> list[tuple[int, int]]:
     """The top left corners of patches around the centres (n, 2), kept inside a picture of this width and height."""
     corners = np.clip(np.round(centres).astype(int) - reach, 0, np.subtract(size, 2 * reach))
     return [(x, y) for x, y in corners.tolist()]
 
 
-def undone(small: Pixels, shown: NDArray[np.bool_], motion: FloatArray) -> tuple[Pixels, NDArray[np.bool_]]:
+def undone(small: Pixels, shown: NDArray[np.bool_], motion: Float64Array) -> tuple[Pixels, NDArray[np.bool_]]:
     """A reduced picture (height, width, 3) as it would be, had its camera not moved; and which of its pixels say so.
 
     Args:
@@ -353,7 +353,7 @@ def undone(small: Pixels, shown: NDArray[np.bool_], motion: FloatArray) -> tuple
     return back, covered == _WHOLE
 
 
-def stands_still(motion: FloatArray, width: int, height: int) -> bool:
+def stands_still(motion: Float64Array, width: int, height: int) -> bool:
     """Whether a motion of reduced pictures of this size is none that matters."""
     edges = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
     return bool(np.abs(project(motion, edges) - edges).max() <= MOVED_PX)

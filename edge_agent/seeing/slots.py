@@ -7,7 +7,7 @@ import numpy as np
 
 from edge_agent.config.base import as_array
 from edge_agent.config.cameras import CameraSection, PictureSize
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Slot:
     """One carton's place: a location, or one of its facings."""
 
     location: str
-    corners: FloatArray
+    corners: Float64Array
     """(4, 2), in pixels of the reference picture or in shares of its width and height."""
     in_shares: bool
     facing: int | None = None
@@ -23,14 +23,14 @@ class Slot:
     size: PictureSize | None = None
     """Width and height of the picture that corners in pixels belong to; None: any."""
 
-    def in_pixels(self, width: int, height: int) -> FloatArray:
+    def in_pixels(self, width: int, height: int) -> Float64Array:
         """The corners in pixels of a picture of the given size."""
         return as_pixels(self.corners, width, height, in_shares=self.in_shares, size=self.size)
 
 
 def as_pixels(
-    places: FloatArray, width: int, height: int, *, in_shares: bool, size: PictureSize | None = None
-) -> FloatArray:
+    places: Float64Array, width: int, height: int, *, in_shares: bool, size: PictureSize | None = None
+) -> Float64Array:
     """Places (n, 2) of a configuration, in pixels of a picture of the given width and height.
 
     Args:
@@ -66,6 +66,6 @@ def outside(slots: Sequence[Slot], width: int, height: int) -> str:
     return ""
 
 
-def corners_of(slots: Sequence[Slot], width: int, height: int) -> FloatArray:
+def corners_of(slots: Sequence[Slot], width: int, height: int) -> Float64Array:
     """The corners (n, 4, 2) of n slots as they were laid out, in pixels of a picture of this size."""
     return np.array([slot.in_pixels(width, height) for slot in slots], np.float64).reshape(-1, 4, 2)

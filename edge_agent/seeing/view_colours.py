@@ -25,10 +25,10 @@ from edge_agent.seeing.colours import medians
 from edge_agent.seeing.same_view import SAME_AT_NIGHT, SAME_VIEW, likeness
 from edge_agent.seeing.veil import MOST_CONTRAST, Veil, veil_over
 from kardus.inference.colour_correction import LIGHT, ColourCorrection
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.preprocess import Pixels
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 Cells = NDArray[np.uint8]
 """(h, w, 4): a reduced picture, reduced once more, so that noise and print are gone in it; beside its RGB how much of a
 cell is clipped in any channel, 0 to 255. Cells that aren't shown are 0."""
@@ -39,19 +39,19 @@ LOG_LIGHT = np.log(LIGHT)
 class _Light:
     """A picture's cells against the reference's."""
 
-    ratios: Floats
+    ratios: Float32Array
     """Logarithm of the light's ratio in each cell, (cells, 3)."""
     tells: NDArray[np.bool_]
     """Cells in which no channel is too dark or too bright in either picture (cells)."""
     counts: NDArray[np.bool_]
     """Those whose ratios are used (cells): of `tells` what is clipped nowhere, or all where that is too few."""
-    gains: Floats
+    gains: Float32Array
     """The median of their ratios, (3,)."""
 
     @property
-    def levels(self) -> Floats:
+    def levels(self) -> Float32Array:
         """The factor by which levels have grown, about (3,)."""
-        factor: Floats = np.exp(self.gains / limits.GAMMA)
+        factor: Float32Array = np.exp(self.gains / limits.GAMMA)
         return factor
 
     @property
@@ -67,7 +67,7 @@ class _Reference:
     cells: Cells
     is_grey: bool
     """It has no colour at all."""
-    logs: Floats
+    logs: Float32Array
     """Logarithm of the rack's light, (rack, 3), ..."""
     tells: NDArray[np.bool_]
     """... where it can be told (rack), ..."""
@@ -75,9 +75,9 @@ class _Reference:
     """... and where it is clipped nowhere (rack)."""
     coloured: NDArray[np.intp]
     """Which of the rack's cells have a colour, ..."""
-    away: Floats
+    away: Float32Array
     """... how far they are from grey, (coloured, 3), ..."""
-    strength: Floats
+    strength: Float32Array
     """... and the square of that distance (coloured)."""
 
     @property
@@ -103,7 +103,7 @@ class ViewColours:
     def __init__(
         self,
         rules: ViewSection,
-        centres: FloatArray,
+        centres: Float64Array,
         changing: NDArray[np.bool_],
         never: NDArray[np.bool_],
         reference: Cells | None = None,
@@ -252,7 +252,7 @@ class ViewColours:
             return not self._kept.is_grey
         return self._reference is not None and not self._reference.is_grey
 
-    def _gains_around(self, light: _Light, slots: Sequence[int]) -> Floats:
+    def _gains_around(self, light: _Light, slots: Sequence[int]) -> Float32Array:
         """The gains that are to be corrected in some slots, as logarithms of light: (len(slots), 3)."""
         seen = np.where(light.counts[:, None], light.ratios, light.gains)[self._near[list(slots)]]
         own = np.clip(
@@ -261,7 +261,9 @@ class ViewColours:
             light.gains + limits.UNEVEN * limits.GAMMA,
         )
         brightness = own.mean(axis=1, keepdims=True)
-        gains: Floats = own - brightness + np.where(brightness < limits.GAMMA * np.log(limits.DIM), brightness, 0.0)
+        gains: Float32Array = (
+            own - brightness + np.where(brightness < limits.GAMMA * np.log(limits.DIM), brightness, 0.0)
+        )
         return gains.astype(np.float32)
 
 
@@ -310,7 +312,7 @@ def cells_touching(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return touched
 
 
-def _nearest(rack: NDArray[np.intp], centres: FloatArray, shape: Sequence[int]) -> NDArray[np.intp]:
+def _nearest(rack: NDArray[np.intp], centres: Float64Array, shape: Sequence[int]) -> NDArray[np.intp]:
     """The cells nearest to each slot, as indices of the rack's: (n, limits.AROUND or fewer)."""
     rows, columns = np.divmod(rack, shape[1])
     places = np.stack([columns + 0.5, rows + 0.5], axis=1)

@@ -15,7 +15,7 @@ from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.registration import (
     MIN_MARKS,
     PATCH,
-    Grey,
+    FloatGrey,
     Marks,
     choose_marks,
     find_marks,
@@ -25,7 +25,7 @@ from edge_agent.seeing.registration import (
     sharpness_of_part,
     whole_shift,
 )
-from kardus.inference.geometry import FloatArray, project, reduction
+from kardus.inference.geometry import Float64Array, project, reduction
 from kardus.inference.part_decoded import GivenPicture, PartDecoded, whole_of
 from kardus.inference.preprocess import Pixels
 
@@ -50,7 +50,7 @@ class CheckedView:
     small: Pixels
     """The picture, reduced by a whole number: (h, w, 3) uint8 RGB."""
     factor: int
-    motion: FloatArray
+    motion: Float64Array
     """From the reference picture's pixels to this picture's (3 x 3): where the slots are now."""
     problem: ViewProblem | None = None
     reason: str = ""
@@ -73,7 +73,7 @@ class JudgedPicture:
             small = given.reduce(self.factor)
         self.small: Pixels = np.asarray(small)
         """The reduced picture, (h, w, 3) uint8 RGB ..."""
-        self.grey: Grey = np.asarray(small.convert("L"), np.float32)
+        self.grey: FloatGrey = np.asarray(small.convert("L"), np.float32)
         """... and without its colours, (h, w)."""
 
     @property
@@ -81,7 +81,7 @@ class JudgedPicture:
         """All of it, RGB; raises BrokenPictureError."""
         return whole_of(self._given)
 
-    def sharpness(self, centres: FloatArray) -> Grey:
+    def sharpness(self, centres: Float64Array) -> FloatGrey:
         """How sharp it is around each centre, (n, 2) in pixels of the whole picture: (n,)."""
         if isinstance(self._given, PartDecoded):
             return sharpness_of_part(self._given, centres, self.factor)
@@ -91,9 +91,9 @@ class JudgedPicture:
 @dataclass(frozen=True)
 class _Reference:
     marks: Marks
-    sharpness: Grey
+    sharpness: FloatGrey
     """Of each mark, (n,)."""
-    whole: Grey
+    whole: FloatGrey
     """All of it, reduced."""
     size: tuple[int, int]
     """Width and height of the picture."""
@@ -105,7 +105,7 @@ class ViewGuard:
     def __init__(
         self,
         rules: ViewSection,
-        slots: Sequence[FloatArray],
+        slots: Sequence[Float64Array],
         reference: Pixels | None,
         *,
         live: bool,
@@ -128,7 +128,7 @@ class ViewGuard:
         self._live = live
         self._reference: _Reference | None = None
         self._motion = np.eye(3)
-        self._last_good: Grey | None = None
+        self._last_good: FloatGrey | None = None
         self._last = RepeatGuard(self._mask)
         self._same_since = 0.0
 
@@ -151,7 +151,7 @@ class ViewGuard:
         small = self._mask.black_out(small) if self._is_masked else small
         return CheckedView(small, factor, self._motion, problem, reason, repeated)
 
-    def _exposure(self, frame: Frame, grey: Grey) -> tuple[ViewProblem | None, str]:
+    def _exposure(self, frame: Frame, grey: FloatGrey) -> tuple[ViewProblem | None, str]:
         if frame.at_s - self._same_since >= self._rules.frozen_after_s:
             return "frozen", f"the same picture for {frame.at_s - self._same_since:.0f} s: restart the camera"
         brightness = float(grey.mean())
@@ -162,7 +162,7 @@ class ViewGuard:
             return "over-exposed", f"{100 * white:.0f} % of the picture is white: correct the camera's exposure"
         return None, ""
 
-    def _known(self, judged: JudgedPicture, grey: Grey) -> _Reference:
+    def _known(self, judged: JudgedPicture, grey: FloatGrey) -> _Reference:
         """The reference's marks; of this picture where no other was given."""
         if self._reference is None:
             picture, factor = judged.whole, judged.factor
@@ -174,7 +174,9 @@ class ViewGuard:
             self._reference = _Reference(marks, sharpness(picture, marks.centres * factor, factor), grey, picture.size)
         return self._reference
 
-    def _recognise(self, reference: _Reference, judged: JudgedPicture, grey: Grey) -> tuple[ViewProblem | None, str]:
+    def _recognise(
+        self, reference: _Reference, judged: JudgedPicture, grey: FloatGrey
+    ) -> tuple[ViewProblem | None, str]:
         marks, factor = reference.marks, judged.factor
         if len(marks.corners) < MIN_MARKS:
             return None, ""  # nothing in this view could tell
@@ -199,7 +201,7 @@ class ViewGuard:
         return self._follow(np.linalg.inv(shrink) @ motion @ shrink, *judged.size)
 
     def _unrecognised(
-        self, reference: _Reference, judged: JudgedPicture, grey: Grey, share: float
+        self, reference: _Reference, judged: JudgedPicture, grey: FloatGrey, share: float
     ) -> tuple[ViewProblem | None, str]:
         """Why so few of the marks are where they can be: the camera was turned away, its lens is covered, or fogged."""
         if reference.whole.shape != grey.shape:
@@ -228,7 +230,7 @@ class ViewGuard:
             "or take its commissioning picture again"
         )
 
-    def _follow(self, motion: FloatArray, width: int, height: int) -> tuple[ViewProblem | None, str]:
+    def _follow(self, motion: Float64Array, width: int, height: int) -> tuple[ViewProblem | None, str]:
         """Correct a small motion, refuse a large one."""
         corners = np.concatenate(self._slots) * [width, height]
         now = project(motion, corners)
@@ -239,12 +241,12 @@ class ViewGuard:
             return self._moved(shift, width)
         return None, ""
 
-    def _reach(self, grey: Grey) -> int:
+    def _reach(self, grey: FloatGrey) -> int:
         """Far enough to tell a camera that was moved from one that is covered."""
         return int(np.ceil(2 * self._rules.max_shift * grey.shape[1])) + 2
 
 
-def _share_there(marks: Marks, grey: Grey, shift: FloatArray) -> float:
+def _share_there(marks: Marks, grey: FloatGrey, shift: Float64Array) -> float:
     """Which share of the marks is found this far away, of those that would still be in the picture."""
     now = marks.corners + shift
     inside = ((now >= 0) & (now + PATCH <= [grey.shape[1], grey.shape[0]])).all(axis=1)
@@ -258,21 +260,21 @@ def reduced(picture: Image.Image, factor: int) -> Pixels:
     return np.asarray(picture.reduce(factor))
 
 
-def _grey(small: Pixels) -> Grey:
+def _grey(small: Pixels) -> FloatGrey:
     return np.asarray(Image.fromarray(small).convert("L"), dtype=np.float32)
 
 
-def _coarse(grey: Grey) -> Grey:
+def _coarse(grey: FloatGrey) -> FloatGrey:
     """A picture's coarsest forms."""
     return np.asarray(Image.fromarray(grey).resize((32, 18), Image.Resampling.BOX), dtype=np.float32)
 
 
-def _correlation(one: Grey, other: Grey) -> float:
+def _correlation(one: FloatGrey, other: FloatGrey) -> float:
     one, other = one - one.mean(), other - other.mean()
     return float((one * other).sum() / max(1e-6, float(np.linalg.norm(one) * np.linalg.norm(other))))
 
 
-def inside(slots: Sequence[FloatArray], shape: tuple[int, ...]) -> np.ndarray:
+def inside(slots: Sequence[Float64Array], shape: tuple[int, ...]) -> np.ndarray:
     """Which pixels lie in a slot: (height, width) of booleans."""
     mask = Image.new("1", (shape[1], shape[0]))
     draw = ImageDraw.Draw(mask)

@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 from kardus.codes.gs1 import ITEM_DIGITS, elements, has_check_digit, location_number
 from kardus.codes.symbols import LABEL_FORMATS, Grey, Symbol, read_symbols
 from kardus.contract.topics import is_location
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.support.spelling import composed
 
 TILE_PX = 1280
@@ -45,13 +45,13 @@ class RackLabel:
 
     code: str
     """The location's code."""
-    corners: FloatArray
+    corners: Float64Array
     """(4, 2): its code's corners in the picture, in pixels, as its reader sees them."""
 
     @property
-    def centre(self) -> FloatArray:
+    def centre(self) -> Float64Array:
         """(2)."""
-        centre: FloatArray = self.corners.mean(axis=0)
+        centre: Float64Array = self.corners.mean(axis=0)
         return centre
 
 
@@ -70,7 +70,7 @@ def find_labels(picture: Image.Image, codes: re.Pattern[str] | None = None) -> l
     return labels_of(_uncontradicted([symbol for symbol in symbols if _is_sure(grey, symbol)]), codes)
 
 
-def labels_near(picture: Image.Image, places: Sequence[FloatArray]) -> list[RackLabel]:
+def labels_near(picture: Image.Image, places: Sequence[Float64Array]) -> list[RackLabel]:
     """The labels at places (4, 2) where one is supposed to be: each is looked at alone, and enlarged more."""
     grey = np.asarray(picture.convert("L"))
     symbols: list[Symbol] = []
@@ -142,7 +142,7 @@ def _is_sure(grey: Grey, symbol: Symbol) -> bool:
     return len(texts) >= READINGS and set(texts) == {symbol.text}
 
 
-def _read_box(grey: Grey, corners: FloatArray, scale: int) -> list[Symbol]:
+def _read_box(grey: Grey, corners: Float64Array, scale: int) -> list[Symbol]:
     """The symbols in the upright box around corners (4, 2) in the picture, with the quiet zone of a code in it.
 
     A linear code is told from its ground by the brightness of whole rows: nothing but the label may be in them.

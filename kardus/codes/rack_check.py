@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kardus.codes.labels import RackLabel, code_pattern
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 
 MAX_LABEL_DISTANCE_WIDTHS = 0.75
 """A label belongs to the outline whose lower or upper edge is no further than so many of the outline's widths."""
@@ -13,7 +13,7 @@ MIN_CONTRADICTIONS = 2
 """So many labels must contradict, unless the camera has fewer locations."""
 
 
-def other_rack(labels: Sequence[RackLabel], outlines: Sequence[tuple[str, FloatArray]]) -> str:
+def other_rack(labels: Sequence[RackLabel], outlines: Sequence[tuple[str, Float64Array]]) -> str:
     """Why a camera looks at another rack, in words; empty where nothing says so.
 
     It does where more labels contradict than agree: labels of locations that aren't its own (codes of the same form),
@@ -36,11 +36,11 @@ def other_rack(labels: Sequence[RackLabel], outlines: Sequence[tuple[str, FloatA
     return f"the labels {_some(displaced)} are where other locations were: turn it back, or lay it out anew"
 
 
-def _is_at_its_place(label: RackLabel, outlines: Sequence[tuple[str, FloatArray]]) -> bool:
+def _is_at_its_place(label: RackLabel, outlines: Sequence[tuple[str, Float64Array]]) -> bool:
     return any(_is_at(label, corners) for location, corners in outlines if location == label.code)
 
 
-def _is_at(label: RackLabel, corners: FloatArray) -> bool:
+def _is_at(label: RackLabel, corners: Float64Array) -> bool:
     edges = (corners[:2].mean(axis=0), corners[2:].mean(axis=0))
     width = float(np.linalg.norm(corners[1] - corners[0]))
     return min(float(np.linalg.norm(label.centre - edge)) for edge in edges) <= MAX_LABEL_DISTANCE_WIDTHS * width

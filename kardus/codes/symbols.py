@@ -7,7 +7,7 @@ import numpy as np
 import zxingcpp
 from numpy.typing import NDArray
 
-from kardus.inference.geometry import FloatArray, is_convex
+from kardus.inference.geometry import Float64Array, is_convex
 
 Grey = NDArray[np.uint8]
 """(height, width), 0 to 255."""
@@ -26,7 +26,7 @@ class Symbol:
 
     text: str
     """Its content; of GS1's without parentheses."""
-    corners: FloatArray
+    corners: Float64Array
     """(4, 2): top left, top right, bottom right, bottom left as its reader sees it, in pixels of the picture."""
     format: str
     """Its symbology: `Code 128`, `QR Code`, `Data Matrix`, `EAN-13`, `ITF`."""

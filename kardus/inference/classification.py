@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kardus.contract.manifest import Blend, Calibration, ClassInfo, PixelAccuracy, RejectionScore
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 BEYOND = -1e6
 """The score `blend` of what is too far from every prototype to be a product: below every threshold."""
 SMALLEST_DISTANCE = 1e-6
@@ -71,7 +71,7 @@ class CropClassifier(Protocol):
 
 
 def interpret(
-    logits: Floats, classes: Sequence[ClassInfo], calibration: Calibration, scores: Floats
+    logits: Float32Array, classes: Sequence[ClassInfo], calibration: Calibration, scores: Float32Array
 ) -> list[Classification]:
     """Turn logits (N, classes) into calibrated answers: faces are summed into SKUs, SKUs into categories.
 
@@ -81,15 +81,15 @@ def interpret(
     return [_classification(row, score, classes, calibration) for row, score in zip(probabilities, scores, strict=True)]
 
 
-def softmax(logits: Floats) -> Floats:
+def softmax(logits: Float32Array) -> Float32Array:
     """Probabilities along the last axis, shape as given."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    result: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
+    result: Float32Array = shifted / shifted.sum(axis=-1, keepdims=True)
     return result
 
 
 def _classification(
-    probabilities: Floats, score: float, classes: Sequence[ClassInfo], calibration: Calibration
+    probabilities: Float32Array, score: float, classes: Sequence[ClassInfo], calibration: Calibration
 ) -> Classification:
     by_sku: dict[str, float] = {}
     by_category: dict[str, float] = {}
@@ -111,29 +111,33 @@ def _classification(
     )
 
 
-def _likeliest(probabilities: Floats, classes: Sequence[ClassInfo]) -> str:
+def _likeliest(probabilities: Float32Array, classes: Sequence[ClassInfo]) -> str:
     """The class whose doubt threshold counts: the most likely one, whatever product it is a face of."""
     return classes[int(probabilities.argmax())].name
 
 
-def _likeliest_face(probabilities: Floats, classes: Sequence[ClassInfo], sku: str) -> str:
+def _likeliest_face(probabilities: Float32Array, classes: Sequence[ClassInfo], sku: str) -> str:
     """The most likely class among the faces of one product."""
     faces = [(float(p), info.name) for info, p in zip(classes, probabilities, strict=True) if info.sku == sku]
     return max(faces)[1]
 
 
-def class_means(embedding: Floats, labels: NDArray[np.int64], classes: int) -> Floats:
+def class_means(embedding: Float32Array, labels: NDArray[np.int64], classes: int) -> Float32Array:
     """The prototype of each class, (classes, d): the mean embedding (n, d) of its crops (n,), or 0 without one."""
     sums = np.zeros((classes, embedding.shape[1]), np.float64)
     np.add.at(sums, labels, embedding)
     counts = np.bincount(labels, minlength=classes)[:, None]
-    means: Floats = (sums / np.maximum(counts, 1)).astype(np.float32)
+    means: Float32Array = (sums / np.maximum(counts, 1)).astype(np.float32)
     return means
 
 
 def rejection_scores(
-    kind: RejectionScore, logits: Floats, embedding: Floats, prototypes: Floats, blend: Blend | None = None
-) -> Floats:
+    kind: RejectionScore,
+    logits: Float32Array,
+    embedding: Float32Array,
+    prototypes: Float32Array,
+    blend: Blend | None = None,
+) -> Float32Array:
     """The score of each crop, (N,), higher for what is known.
 
     - `max_logit`: the largest logit (Vaze et al., ICLR 2022);
@@ -151,7 +155,7 @@ def rejection_scores(
         prototypes: (classes, d).
         blend: the scale of the score `blend`, which needs it.
     """
-    score: Floats
+    score: Float32Array
     if kind == "max_logit":
         score = logits.max(axis=1)
     elif kind == "energy":
@@ -166,7 +170,7 @@ def rejection_scores(
     return score
 
 
-def blended(max_logit: Floats, distance: Floats, blend: Blend | None) -> Floats:
+def blended(max_logit: Float32Array, distance: Float32Array, blend: Blend | None) -> Float32Array:
     """The score `blend` (N,) from the scores `max_logit` (N,) and `distance` (N,).
 
     Raises:
@@ -176,22 +180,24 @@ def blended(max_logit: Floats, distance: Floats, blend: Blend | None) -> Floats:
         raise ValueError("the score `blend` needs its scale")
     nearness = log_nearness(distance)
     parts = ((max_logit, blend.max_logit), (nearness, blend.log_distance))
-    score: Floats = np.sum([(values - part.center) / part.spread for values, part in parts], axis=0, dtype=np.float32)
+    score: Float32Array = np.sum(
+        [(values - part.center) / part.spread for values, part in parts], axis=0, dtype=np.float32
+    )
     return score if blend.farthest is None else np.where(nearness < blend.farthest, np.float32(BEYOND), score)
 
 
-def log_nearness(distance: Floats) -> Floats:
+def log_nearness(distance: Float32Array) -> Float32Array:
     """Minus the logarithm of squared distances that are given as the score `distance` (N,), 0 or less."""
-    nearness: Floats = -np.log(np.maximum(-distance, SMALLEST_DISTANCE))
+    nearness: Float32Array = -np.log(np.maximum(-distance, SMALLEST_DISTANCE))
     return nearness
 
 
-def squared_distances(embedding: Floats, prototypes: Floats) -> Floats:
+def squared_distances(embedding: Float32Array, prototypes: Float32Array) -> Float32Array:
     """Between each embedding (N, d) and each prototype (c, d): (N, c)."""
-    result: Floats = np.square(embedding[:, None, :] - prototypes[None]).sum(axis=2)
+    result: Float32Array = np.square(embedding[:, None, :] - prototypes[None]).sum(axis=2)
     return result
 
 
-def _unit(vectors: Floats) -> Floats:
-    result: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+def _unit(vectors: Float32Array) -> Float32Array:
+    result: Float32Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return result

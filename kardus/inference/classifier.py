@@ -16,7 +16,7 @@ from kardus.inference.graph_forms import (
     OUTPUTS,
     OUTPUTS_OF,
     PORTABLE_OUTPUTS,
-    Floats,
+    Float32Array,
     Session,
     as_nchw,
     input_of,
@@ -94,7 +94,7 @@ class Classifier:
         outputs, scores = self._judged(crops)
         return interpret(outputs.logits, self.manifest.classes, self.manifest.calibration, scores)
 
-    def scores(self, outputs: RawOutputs) -> Floats:
+    def scores(self, outputs: RawOutputs) -> Float32Array:
         """The rejection score of each crop, (N,): below the calibration's threshold it is none of the classes."""
         told = self.manifest.calibration
         return rejection_scores(told.rejection_score, outputs.logits, outputs.embedding, self._prototypes, told.blend)
@@ -125,7 +125,7 @@ class Classifier:
             )
         return difference
 
-    def _judged(self, crops: Pixels) -> tuple[RawOutputs, Floats]:
+    def _judged(self, crops: Pixels) -> tuple[RawOutputs, Float32Array]:
         """The outputs that crops are judged by, and their rejection scores (N,)."""
         outputs, below = self.run(crops), self.manifest.calibration.multi_crop_below
         scores = self.scores(outputs)
@@ -164,7 +164,7 @@ class Classifier:
             )
 
 
-def run_graph(session: Session, form: GraphForm, crops: Pixels) -> tuple[Floats, Floats, Floats]:
+def run_graph(session: Session, form: GraphForm, crops: Pixels) -> tuple[Float32Array, Float32Array, Float32Array]:
     """Logits (N, classes), embedding (N, d) and evidence (N, h, w) for crops (N, S, S, 3) uint8 RGB.
 
     The portable form has no evidence: it is a single 0 for each crop.

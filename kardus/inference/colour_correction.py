@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from kardus.inference.preprocess import Pixels
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 _KNEE = 0.04045
 """Up to this level, of 1, sRGB's curve is a line of slope 1 / 12.92."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """How bright each channel seems (ITU-R BT.601)."""
 
 
-def _linear() -> Floats:
+def _linear() -> Float32Array:
     encoded = np.arange(256) / 255
     light = np.where(encoded <= _KNEE, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     light[0] = light[1] / 2  # nothing is darker than what the smallest step can tell: it has a logarithm
@@ -34,7 +34,7 @@ LIGHT = _linear()
 class ColourCorrection:
     """What to do to n slots of a picture."""
 
-    gains: Floats
+    gains: Float32Array
     """By what the light of each slot's channels has grown, and is to be divided by: (n, 3), above 0."""
     colour: float = 1.0
     """By what the distance from grey is to be multiplied, 1 or more."""
@@ -57,7 +57,7 @@ class ColourCorrection:
         return corrected if self.colour == 1.0 else _coloured(corrected, self.colour)
 
 
-def _encoded(light: Floats) -> Pixels:
+def _encoded(light: Float32Array) -> Pixels:
     light = np.clip(light, 0.0, 1.0)
     encoded = np.where(light <= _KNEE / 12.92, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     levels: Pixels = np.round(255 * encoded).astype(np.uint8)

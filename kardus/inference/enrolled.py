@@ -19,7 +19,7 @@ from kardus.contract.manifest import Manifest
 from kardus.inference.classification import SMALLEST_DISTANCE, squared_distances
 from kardus.support.errors import BundleError
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 DOUBT = 1.2
 """The squared distance to an enrolled class counts for so much more: few photos say less of it than training did.
 Where differences are compared."""
@@ -48,9 +48,9 @@ class LiveClasses:
 
     columns: NDArray[np.int64]
     """The graph's logit of each trained class that isn't retired, (t,)."""
-    trained: Floats
+    trained: Float32Array
     """Their prototypes, (t, d)."""
-    enrolled: Floats
+    enrolled: Float32Array
     """Those of the enrolled classes, (e, d)."""
     distance_per_logit: float
     logit_per_log_distance: float = 0.0
@@ -59,7 +59,7 @@ class LiveClasses:
     """From how many each of the enrolled classes was enrolled, (e,)."""
     margin: Margin = MARGINS["last"]
 
-    def logits(self, graph: Floats, embedding: Floats) -> Floats:
+    def logits(self, graph: Float32Array, embedding: Float32Array) -> Float32Array:
         """Logits (N, t + e) in the order of the manifest's classes, from the graph's (N, g) and embeddings (N, d)."""
         kept = graph[:, self.columns]
         if not len(self.enrolled):
@@ -68,7 +68,7 @@ class LiveClasses:
         ahead = self.logits_ahead(nearest, squared_distances(embedding, self.enrolled))
         return np.concatenate([kept, kept.max(axis=1, keepdims=True) + ahead], axis=1)
 
-    def logits_ahead(self, nearest: Floats, own: Floats) -> Floats:
+    def logits_ahead(self, nearest: Float32Array, own: Float32Array) -> Float32Array:
         """How far the logits of enrolled classes are above the largest other one, (N, e).
 
         Args:
@@ -76,12 +76,12 @@ class LiveClasses:
             own: (N, e), those to the enrolled classes.
         """
         if not self.logit_per_log_distance:
-            differences: Floats = ((nearest - DOUBT * own) / self.distance_per_logit).astype(np.float32)
+            differences: Float32Array = ((nearest - DOUBT * own) / self.distance_per_logit).astype(np.float32)
             return differences
         least = np.float32(SMALLEST_DISTANCE)
         nearer = np.log(np.maximum(nearest, least)) - np.log(np.maximum(own, least))
         margins = np.array([self.margin.of(count) for count in self.photos], np.float32)
-        ratios: Floats = ((nearer - margins) * self.logit_per_log_distance).astype(np.float32)
+        ratios: Float32Array = ((nearer - margins) * self.logit_per_log_distance).astype(np.float32)
         return ratios
 
 

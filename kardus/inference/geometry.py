@@ -7,19 +7,19 @@ bottom left as they appear on the carton.
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 MAX_PIXELS = 64_000_000
 """A larger picture is refused before it is decoded."""
 SMALL_WIDTH = 480
 """Pictures are judged at about this width: enough to see a shift of half a pixel of theirs, and quick."""
 
 
-def rectangle(left: float, top: float, right: float, bottom: float) -> FloatArray:
+def rectangle(left: float, top: float, right: float, bottom: float) -> Float64Array:
     """The corners (4, 2) of an upright rectangle."""
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], dtype=np.float64)
 
 
-def homography(source: FloatArray, target: FloatArray) -> FloatArray:
+def homography(source: Float64Array, target: Float64Array) -> Float64Array:
     """The 3 x 3 matrix, scaled so that its last entry is 1, that maps the source corners onto the target corners.
 
     Direct linear transform (Hartley and Zisserman, Multiple View Geometry, 2nd ed., 4.1).
@@ -38,14 +38,14 @@ def homography(source: FloatArray, target: FloatArray) -> FloatArray:
     return np.append(solution, 1.0).reshape(3, 3)
 
 
-def project(matrix: FloatArray, points: FloatArray) -> FloatArray:
+def project(matrix: Float64Array, points: Float64Array) -> Float64Array:
     """Apply a homography to points of shape (n, 2)."""
     homogeneous = np.column_stack([points, np.ones(len(points))]) @ matrix.T
-    mapped: FloatArray = homogeneous[:, :2] / homogeneous[:, 2:]
+    mapped: Float64Array = homogeneous[:, :2] / homogeneous[:, 2:]
     return mapped
 
 
-def inverse(matrix: FloatArray) -> FloatArray:
+def inverse(matrix: Float64Array) -> Float64Array:
     """The homography that goes back.
 
     Raises:
@@ -54,7 +54,7 @@ def inverse(matrix: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
-def is_convex(corners: FloatArray) -> bool:
+def is_convex(corners: Float64Array) -> bool:
     """Whether the corners go round clockwise (y points down) and enclose a convex area."""
     edges = np.roll(corners, -1, axis=0) - corners
     following = np.roll(edges, -1, axis=0)

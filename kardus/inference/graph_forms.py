@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kardus.contract.manifest import GraphForm
 from kardus.inference.preprocess import Pixels
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 INPUT = "crops"
 OUTPUTS = ("logits", "embedding", "evidence")
 PORTABLE_OUTPUTS = ("logits", "embedding")
@@ -28,7 +28,7 @@ class Session(Protocol):
         """The named outputs."""
 
 
-def as_nchw(crops: Pixels) -> Floats:
+def as_nchw(crops: Pixels) -> Float32Array:
     """Crops (N, S, S, 3) uint8 RGB as N inputs of the portable form: (N, 1, 3, S, S) float32 on 0..255."""
     return np.ascontiguousarray(crops.transpose(0, 3, 1, 2)[:, None], dtype=np.float32)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.contract.manifest import Calibration
-from kardus.inference.classification import Floats, rejection_scores
+from kardus.inference.classification import Float32Array, rejection_scores
 from kardus.inference.preprocess import Pixels
 from kardus.inference.raw_outputs import RawOutputs
 
@@ -27,7 +27,7 @@ Run = Callable[[Pixels], RawOutputs]
 """The network's outputs for crops (N, S, S, 3) uint8 RGB."""
 
 
-def outputs_of(crops: Pixels, run: Run, calibration: Calibration, prototypes: Floats) -> RawOutputs:
+def outputs_of(crops: Pixels, run: Run, calibration: Calibration, prototypes: Float32Array) -> RawOutputs:
     """Outputs for crops (N, S, S, 3) uint8 RGB, N from 1, as the agent's classifier judges by them.
 
     Args:
@@ -69,7 +69,7 @@ def parts_of(crops: Pixels) -> Pixels:
     return np.stack([np.asarray(part) for part in parts])
 
 
-def _averaged(values: Floats, low: NDArray[np.bool_], of_parts: Floats) -> Floats:
+def _averaged(values: Float32Array, low: NDArray[np.bool_], of_parts: Float32Array) -> Float32Array:
     result = values.copy()
     parts = of_parts.reshape(-1, CORNER_CROPS, values.shape[1])
     result[low] = (values[low] + parts.sum(axis=1)) / np.float32(CORNER_CROPS + 1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from kardus.inference import jpeg
-from kardus.inference.geometry import MAX_PIXELS, FloatArray, homography, rectangle
+from kardus.inference.geometry import MAX_PIXELS, Float64Array, homography, rectangle
 from kardus.inference.half_decoded import HalfDecoded, is_judged_by_half
 from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.picture_formats import open_picture, what_it_is
@@ -56,7 +56,7 @@ class Warp:
         )
 
 
-def warp_of(corners: FloatArray, width: int, height: int, size_px: int) -> Warp:
+def warp_of(corners: Float64Array, width: int, height: int, size_px: int) -> Warp:
     """How to make a quadrilateral upright and square.
 
     Args:
@@ -74,7 +74,7 @@ def warp_of(corners: FloatArray, width: int, height: int, size_px: int) -> Warp:
     return Warp((left, top, min(right, width), min(bottom, height)), reduction, coefficients, size_px)
 
 
-def rectify(picture: Pixels, corners: FloatArray, size_px: int) -> Pixels:
+def rectify(picture: Pixels, corners: Float64Array, size_px: int) -> Pixels:
     """Cut the quadrilateral out of the picture and make it upright and square.
 
     The picture is first reduced by an integer box, so that small print isn't aliased, then warped once (bilinear).
@@ -92,7 +92,7 @@ def rectify(picture: Pixels, corners: FloatArray, size_px: int) -> Pixels:
     return warp.apply(Image.fromarray(picture[top:bottom, left:right]))
 
 
-def cut_out(picture: Image.Image, corners: FloatArray, size_px: int) -> Pixels:
+def cut_out(picture: Image.Image, corners: Float64Array, size_px: int) -> Pixels:
     """As `rectify`, from a picture that is Pillow's already."""
     warp = warp_of(corners, *picture.size, size_px)
     return warp.apply(picture.crop(warp.box))
@@ -196,7 +196,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image.transpose(turn) if turn is not None else image
 
 
-def _reduction(corners: FloatArray, size_px: int) -> tuple[int, int]:
+def _reduction(corners: Float64Array, size_px: int) -> tuple[int, int]:
     sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
     across, down = min(sides[0], sides[2]), min(sides[1], sides[3])
     return max(1, int(across // size_px)), max(1, int(down // size_px))

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kardus.inference.graph_forms import Floats
+from kardus.inference.graph_forms import Float32Array
 
 
 @dataclass(frozen=True)
 class RawOutputs:
     """The graph's outputs for N crops."""
 
-    logits: Floats
+    logits: Float32Array
     """(N, classes)."""
-    embedding: Floats
+    embedding: Float32Array
     """(N, d), whitened: distances between embeddings are Mahalanobis distances."""
-    evidence: Floats
+    evidence: Float32Array
     """(N, h, w), 0 or more: what the decision looked at."""
 
     @classmethod

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kardus.contract.messages import LocationState
 from kardus.contract.verdicts import ALERTS, Verdict
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.support.files import write_whole
 from simulator.demo.judge import DemoOutcome
 from simulator.shelf import Shelf
@@ -86,7 +86,7 @@ class FramePainter:
 
 
 def annotate(
-    pixels: NDArray[np.uint8], corners: Mapping[str, FloatArray], states: Mapping[str, LocationState]
+    pixels: NDArray[np.uint8], corners: Mapping[str, Float64Array], states: Mapping[str, LocationState]
 ) -> Image.Image:
     """Draw every location with its verdict over a frame of shape (height, width, 3)."""
     image = Image.fromarray(pixels).resize(PICTURE_PX, Image.Resampling.LANCZOS)

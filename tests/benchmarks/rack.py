@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from kardus.inference.bundle import read_bundle
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.mqtt.settings import BrokerSettings
 from simulator.pictures import DrawnPictures, generator
 from simulator.recording import camera_toml
@@ -48,7 +48,7 @@ class Bench:
         """Every location."""
         return [slot.location for rack in self.racks for slot in rack.slots()]
 
-    def corners(self) -> FloatArray:
+    def corners(self) -> Float64Array:
         """Where the first rack's locations are: (locations, 4, 2) pixels."""
         return np.stack([slot.corners for slot in self.racks[0].slots()])
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from edge_agent.records import Frame
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.planes import CODINGS, PlanarPicture
 from kardus.inference.preprocess import Pixels, decode_half
 from simulator.pictures import DrawnPictures
@@ -55,7 +55,7 @@ def _at_rest() -> Shelf:
     return shelf()
 
 
-def shares() -> list[FloatArray]:
+def shares() -> list[Float64Array]:
     """The corners of every slot, in shares of the picture's width and height."""
     return [slot.corners / [RACK.width_px, RACK.height_px] for slot in RACK.slots()]
 

@@ -21,7 +21,7 @@ from edge_agent.seeing.camera_view import BAD_IN_A_ROW, CameraView, Cutting
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from kardus.inference.preprocess import Pixels, rectify
 from kardus.support.clock import SetClock
 from kardus.support.errors import ConfigError, UnknownLocationError
@@ -91,7 +91,7 @@ def cuttings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
 
     class Counted(Cutting):
-        def __init__(self, corners: FloatArray, picture: Image.Image, size_px: int) -> None:
+        def __init__(self, corners: Float64Array, picture: Image.Image, size_px: int) -> None:
             seen.append(len(corners))
             super().__init__(corners, picture, size_px)
 

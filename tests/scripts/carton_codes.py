@@ -14,7 +14,7 @@ from PIL import Image
 from edge_agent.codes.cartons import CartonReading, products_by_gtin
 from kardus.codes.gs1 import has_check_digit
 from kardus.contract.manifest import ClassInfo
-from kardus.inference.geometry import FloatArray, rectangle
+from kardus.inference.geometry import Float64Array, rectangle
 from simulator.catalogue import products
 from simulator.drawing import draw_carton
 from simulator.effects import photographed
@@ -49,10 +49,10 @@ def drawn_carton(content: str, symbology: Symbology, module_px: float, rng: np.r
     return photographed(carton, rng)
 
 
-def _turned(corners: FloatArray, degrees: float) -> FloatArray:
+def _turned(corners: Float64Array, degrees: float) -> Float64Array:
     angle, centre = np.deg2rad(degrees), corners.mean(axis=0)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    turned: FloatArray = (corners - centre) @ turn.T + centre
+    turned: Float64Array = (corners - centre) @ turn.T + centre
     return turned
 
 

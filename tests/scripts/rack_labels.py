@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from edge_agent.commissioning.outlines import FoundLabels, propose
 from kardus.codes.labels import find_labels
-from kardus.inference.geometry import FloatArray
+from kardus.inference.geometry import Float64Array
 from simulator.printing import Symbology
 from simulator.rack_labels import RackLabels, Side
 from simulator.scene import Rack
@@ -60,7 +60,7 @@ def drawn_rack(
     return rack, picture
 
 
-def overlap(one: FloatArray, other: FloatArray) -> float:
+def overlap(one: Float64Array, other: Float64Array) -> float:
     """Intersection over union of two outlines (4, 2), counted on a grid a quarter of a pixel's edge apart at most."""
     low = np.floor(np.minimum(one.min(axis=0), other.min(axis=0)))
     size = np.ceil(np.maximum(one.max(axis=0), other.max(axis=0)) - low).astype(int)

@@ -34,7 +34,7 @@ from train.networks.carton import CartonNet
 from train.networks.checkpoint import load_checkpoint
 from train.networks.whitening import Whitening
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 Labels = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
@@ -43,16 +43,16 @@ Mask = NDArray[np.bool_]
 class WithParts:
     """A network's outputs for n crops and for the parts of each."""
 
-    logits: Floats
+    logits: Float32Array
     """(n, 1 + CORNER_CROPS, classes): the crop's own first."""
-    embedding: Floats
+    embedding: Float32Array
     """(n, 1 + CORNER_CROPS, d)."""
 
     def first(self, chosen: Mask | None = None) -> RawOutputs:
         """Of the crops themselves, (n,)."""
         return self._outputs(0, chosen)
 
-    def judged(self, told: Calibration, prototypes: Floats, live: LiveClasses | None = None) -> RawOutputs:
+    def judged(self, told: Calibration, prototypes: Float32Array, live: LiveClasses | None = None) -> RawOutputs:
         """As the agent judges by them: over the parts, too, where the score is low; `live` has what was enrolled."""
         shape = self.logits.shape[:2]
         flat = self.embedding.reshape(-1, self.embedding.shape[2])
@@ -65,7 +65,7 @@ class WithParts:
         )
         return RawOutputs(of_logits, of_embedding, np.zeros((shape[0], 0, 0), np.float32))
 
-    def held_out(self, labels: Labels, prototypes: Floats, chosen: Mask) -> HeldOut:
+    def held_out(self, labels: Labels, prototypes: Float32Array, chosen: Mask) -> HeldOut:
         """Of some of them, to calibrate on."""
         whole, means = self.first(chosen), self._outputs(slice(None), chosen)
         of_whole, of_means = (rejection_scores("distance", o.logits, o.embedding, prototypes) for o in (whole, means))
@@ -85,7 +85,7 @@ class Known:
 
     outputs: WithParts
     labels: Labels
-    prototypes: Floats
+    prototypes: Float32Array
     classes: Sequence[ClassInfo]
 
     def calibrated(self, chosen: Mask) -> Calibration:
@@ -136,7 +136,7 @@ def _with_parts(network: CartonNet, crops: Pixels) -> WithParts:
     return WithParts(logits, embedding)
 
 
-def _embeddings_of_views(network: CartonNet, samples: Sequence[Sample], size_px: int) -> Floats:
+def _embeddings_of_views(network: CartonNet, samples: Sequence[Sample], size_px: int) -> Float32Array:
     """Of the views that one photo alone is enrolled by: (n, v, d)."""
     crops = np.concatenate([views_of([read_picture(s.path)], size_px) for s in samples])
     outputs = run_network(network, crops.reshape(-1, *crops.shape[2:]))
@@ -205,7 +205,7 @@ class Enrolment:
     known: Known
     told: Calibration
     strangers: WithParts
-    views: Floats
+    views: Float32Array
     """Embeddings of views of each of the strangers' photos, (n, v, d)."""
     names: list[str]
     """Theirs, (n,)."""

@@ -48,7 +48,7 @@ SMALLEST_SPREAD = 1e-3
 DOUBT_RATE = 0.01
 """Largest proportion of the correctly and surely classified known cartons that may be doubted."""
 HELD_OUT_FILE = "held_out.npz"
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _with_thresholds(first: Calibration, blend: Blend, answers: HeldOut) -> Cali
     )
 
 
-def _lowest_fifth(scores: Floats) -> float | None:
+def _lowest_fifth(scores: Float64Array) -> float | None:
     """Below which score MULTI_CROP_SHARE of them (n,) are, between two of them; None where that is none."""
     ordered, count = np.sort(scores), int(MULTI_CROP_SHARE * len(scores))
     return float(ordered[count - 1 : count + 1].mean()) if count else None
@@ -193,7 +193,7 @@ def farthest_of(answers: HeldOut, right: NDArray[np.bool_]) -> float:
     return float(min(nearness[right].min(initial=limit), limit))
 
 
-def threshold_at(scores: Floats, rate: float) -> float:
+def threshold_at(scores: Float64Array, rate: float) -> float:
     """The score below which a known crop falls with the given probability, from scores (n,) of known crops.
 
     With photos enough, the k-th smallest, k = rate (n + 1), rounded down (conformal: Vovk et al., 2005). With fewer,
@@ -211,7 +211,7 @@ def threshold_at(scores: Floats, rate: float) -> float:
     return float(ordered[tail] - excess(ordered[tail] - ordered[:tail], fit_rate * count / tail))
 
 
-def excess(values: Floats, probability: float) -> float:
+def excess(values: Float64Array, probability: float) -> float:
     """What values (m,), 0 or more, exceed with this probability, by a generalised Pareto distribution.
 
     Excesses over a high threshold have it, whatever the scores' own distribution is (Pickands, 1975). Fitted by

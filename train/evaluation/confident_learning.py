@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
@@ -21,11 +21,11 @@ class Contradiction:
     """(n,): whether the label is contradicted."""
     answered: Indices
     """(n,): the predicted class."""
-    thresholds: Floats
+    thresholds: Float64Array
     """(classes,): the mean predicted probability of each class over the photos labelled so (the paper's t_j)."""
 
 
-def contradicted(likelihoods: Floats, labels: Indices) -> Contradiction:
+def contradicted(likelihoods: Float64Array, labels: Indices) -> Contradiction:
     """Find the labels that are probably wrong.
 
     A photo counts confidently as class j if its predicted probability of j is at least the mean over the photos
@@ -52,7 +52,7 @@ def contradicted(likelihoods: Floats, labels: Indices) -> Contradiction:
     return Contradiction(found, answered, thresholds)
 
 
-def _joint(likelihoods: Floats, labels: Indices, thresholds: Floats, totals: Indices) -> Indices:
+def _joint(likelihoods: Float64Array, labels: Indices, thresholds: Float64Array, totals: Indices) -> Indices:
     """The confident joint (classes, classes): estimated counts of photos by label (rows) and true class (columns).
 
     Confident counts, scaled so that each row sums to the number of photos with its label. A row without confident

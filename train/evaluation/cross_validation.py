@@ -15,7 +15,7 @@ from train.evaluation.selective_classification import threshold_for
 
 SELECTIVE_ACCURACY = 0.995
 RESAMPLED = 200
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class CrossValidation:
     """Proportion of predictions kept by the confidence threshold at which the other folds reach SELECTIVE_ACCURACY."""
     selective: Metric
     """Selective accuracy: the proportion of these that is correct."""
-    confidence: Floats
+    confidence: Float64Array
     """(m,): of every prediction, with the temperature of the other folds."""
     correct: NDArray[np.bool_]
     """(m,): whether the product was predicted correctly."""
@@ -62,7 +62,7 @@ class CrossValidation:
 
 class _Judged(NamedTuple):
     right: dict[str, NDArray[np.bool_]]
-    confidence: Floats
+    confidence: Float64Array
     answered: NDArray[np.int64]
 
 
@@ -133,7 +133,7 @@ def _judge(answers: HeldOut, classes: Sequence[ClassInfo], temperature: float) -
     )
 
 
-def _error(confidence: Floats, correct: NDArray[np.bool_], photos: NDArray[np.int64]) -> Interval:
+def _error(confidence: Float64Array, correct: NDArray[np.bool_], photos: NDArray[np.int64]) -> Interval:
     return resampled(lambda chosen: calibration_error(confidence[chosen], correct[chosen]), photos)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kardus.contract.manifest import Metric
 from kardus.support.proportions import wilson
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 
 def proportion(name: str, hits: int, n: int) -> Metric:
@@ -20,7 +20,7 @@ def proportion(name: str, hits: int, n: int) -> Metric:
     return Metric(name=name, value=hits / n if n else 0.0, n=n, low=low, high=high)
 
 
-def calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int = 15) -> float:
+def calibration_error(confidence: Float64Array, correct: NDArray[np.bool_], bins: int = 15) -> float:
     """Debiased expected calibration error of predictions with confidences (n,) in 0..1 and correctness (n,).
 
     Root-mean-square over equally filled bins, less what sampling noise alone would give
@@ -37,7 +37,7 @@ def calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int 
     return math.sqrt(max(0.0, total))
 
 
-def auroc(known: Floats, unknown: Floats) -> float:
+def auroc(known: Float64Array, unknown: Float64Array) -> float:
     """Area under the ROC curve: the probability that a known crop scores above an unknown one, ties counted half."""
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - see above
 
@@ -45,7 +45,7 @@ def auroc(known: Floats, unknown: Floats) -> float:
     return float(roc_auc_score(is_known, np.concatenate([known, unknown])))
 
 
-def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
+def fit_temperature(logits: Float64Array, labels: NDArray[np.int64]) -> float:
     """Temperature scaling by maximum likelihood (Guo et al., ICML 2017): 0.05 to 20; 1.0 for no photos.
 
     The labels' target probability is (n + 1) / (n + 2) instead of 1 (Platt, 1999): n photos without an error don't
@@ -60,7 +60,7 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     return math.exp(found.x)
 
 
-def _nll(logits: Floats, labels: NDArray[np.int64]) -> float:
+def _nll(logits: Float64Array, labels: NDArray[np.int64]) -> float:
     from scipy.special import log_softmax  # noqa: PLC0415 - see above
 
     log_probabilities = log_softmax(logits, axis=1)

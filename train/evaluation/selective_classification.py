@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Hits = NDArray[np.bool_]
 
 
@@ -14,20 +14,20 @@ Hits = NDArray[np.bool_]
 class RiskCoverage:
     """The risk-coverage curve: for each number of predictions that are kept, most confident first."""
 
-    coverage: Floats
+    coverage: Float64Array
     """(n,), rising to 1: the proportion of predictions that is kept."""
-    risk: Floats
+    risk: Float64Array
     """(n,): the error rate of these."""
 
 
-def risk_coverage(confidence: Floats, correct: Hits) -> RiskCoverage:
+def risk_coverage(confidence: Float64Array, correct: Hits) -> RiskCoverage:
     """The risk-coverage curve of predictions with confidences (n,) in 0..1 and correctness (n,)."""
     order = np.argsort(-confidence, kind="stable")
     kept = np.arange(1, len(order) + 1)
     return RiskCoverage(kept / len(order), np.cumsum(~correct[order]) / kept)
 
 
-def threshold_for(confidence: Floats, correct: Hits, accuracy: float) -> float:
+def threshold_for(confidence: Float64Array, correct: Hits, accuracy: float) -> float:
     """The lowest confidence threshold at which kept predictions reach the accuracy (0 to 1); above 1 if none does."""
     order = np.argsort(-confidence, kind="stable")
     reached = np.cumsum(correct[order]) / np.arange(1, len(order) + 1) >= accuracy

@@ -11,7 +11,7 @@ from PIL import Image
 from edge_agent.commissioning.outlines import FoundLabels, LabelSide, propose
 from edge_agent.commissioning.rack_plane import rack_plane
 from kardus.codes.labels import RackLabel, find_labels
-from kardus.inference.geometry import FloatArray, homography, project, rectangle
+from kardus.inference.geometry import Float64Array, homography, project, rectangle
 from simulator.rack_labels import RackLabels
 from simulator.scene import Rack
 from tests.pictures import seen_through
@@ -65,7 +65,7 @@ def test_a_camera_that_hangs_turned_gives_the_corners_as_the_carton_has_them(tur
     rack = _rack(1)
     picture = BLANK.rotate(90 * turns, expand=True)
 
-    def turn(corners: FloatArray) -> FloatArray:
+    def turn(corners: Float64Array) -> Float64Array:
         for number in range(turns):
             width = SIZE[number % 2]
             corners = np.column_stack([corners[:, 1], width - corners[:, 0]])

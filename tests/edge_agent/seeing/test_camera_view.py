@@ -9,7 +9,7 @@ from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.records import SlotObservations
 from edge_agent.seeing.camera_view import CameraView, Cutting, corners_in_picture
 from edge_agent.seeing.slots import Slot, corners_of
-from kardus.inference.geometry import FloatArray, rectangle
+from kardus.inference.geometry import Float64Array, rectangle
 from kardus.inference.preprocess import Pixels, rectify
 from simulator.script import Change, ChangeKind
 from tests.edge_agent.racks import LOCATIONS, RACK, frame, noisy, shelf, still
@@ -32,7 +32,7 @@ def test_the_slots_follow_a_camera_that_was_nudged() -> None:
 CORNERS = np.stack([slot.corners for slot in RACK.slots()])
 
 
-def _view(corners: FloatArray = CORNERS, **keys: object) -> CameraView:
+def _view(corners: Float64Array = CORNERS, **keys: object) -> CameraView:
     places = [{"id": name, "corners": own.tolist()} for name, own in zip(LOCATIONS, corners, strict=True)]
     section = {"name": "rack", "source": {"type": "file", "path": "x.jpg"}, "locations": places, **keys}
     return CameraView(CameraSection.model_validate(section), ViewSection(), GateSection(), live=True)

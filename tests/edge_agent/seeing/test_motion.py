@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.seeing.registration import MIN_MARKS, fit_similarity, stands_still, undone, whole_shift
-from kardus.inference.geometry import FloatArray, project
+from kardus.inference.geometry import Float64Array, project
 
 POINTS = np.array([[x, y] for x in (20.0, 160.0, 330.0, 460.0) for y in (15.0, 120.0, 250.0)])
 
 
-def _matrix(zoom: float, degrees: float, right: float, down: float) -> FloatArray:
+def _matrix(zoom: float, degrees: float, right: float, down: float) -> Float64Array:
     turn = np.deg2rad(degrees)
     cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
     return np.array([[cos, -sin, right], [sin, cos, down], [0, 0, 1.0]])

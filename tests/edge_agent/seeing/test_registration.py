@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from edge_agent.seeing.registration import MAX_MARKS, PATCH, Grey, choose_marks, find_marks
+from edge_agent.seeing.registration import MAX_MARKS, PATCH, FloatGrey, choose_marks, find_marks
 
 NOWHERE = np.zeros((270, 480), bool)
 
 
-def _scene(seed: int = 0) -> Grey:
+def _scene(seed: int = 0) -> FloatGrey:
     rng = np.random.default_rng(seed)
     image = Image.fromarray(rng.integers(0, 255, (68, 120), dtype=np.uint8)).resize((480, 270))
     return np.asarray(image.filter(ImageFilter.GaussianBlur(1)), np.float32)

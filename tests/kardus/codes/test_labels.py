@@ -8,7 +8,7 @@ from PIL import Image
 
 from kardus.codes.labels import RackLabel, code_pattern, find_labels, labelled_location, labels_of
 from kardus.codes.symbols import Symbol
-from kardus.inference.geometry import FloatArray, rectangle
+from kardus.inference.geometry import Float64Array, rectangle
 from simulator.printing import Symbology, print_code, stick
 from simulator.rack_labels import damage
 from tests.pictures import seen_through
@@ -20,7 +20,7 @@ def _symbol(text: str, *, is_gs1: bool = False, is_matrix: bool = True) -> Symbo
     return Symbol(text, rectangle(0, 0, 60, 60), "QR Code", is_matrix, is_gs1)
 
 
-def _place(left: float, top: float, shape: tuple[int, ...], module_px: float) -> FloatArray:
+def _place(left: float, top: float, shape: tuple[int, ...], module_px: float) -> Float64Array:
     return rectangle(left, top, left + shape[1] * module_px, top + shape[0] * module_px)
 
 

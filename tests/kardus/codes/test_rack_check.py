@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from kardus.codes.labels import RackLabel
 from kardus.codes.rack_check import other_rack
-from kardus.inference.geometry import FloatArray, rectangle
+from kardus.inference.geometry import Float64Array, rectangle
 
 CODES = [f"A-01-1-{number:02}" for number in range(1, 6)]
 
 
-def _outlines(codes: list[str]) -> list[tuple[str, FloatArray]]:
+def _outlines(codes: list[str]) -> list[tuple[str, Float64Array]]:
     return [(code, rectangle(200 * n + 10, 50, 200 * n + 190, 250)) for n, code in enumerate(codes)]
 
 

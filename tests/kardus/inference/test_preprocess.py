@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from kardus.inference.geometry import FloatArray, homography, rectangle
+from kardus.inference.geometry import Float64Array, homography, rectangle
 from kardus.inference.preprocess import Pixels, cut_out, decode_picture, read_photo, rectify, rectify_whole, warp_of
 from kardus.support.errors import DataError
 from tests.edge_agent.making import damaged
@@ -22,11 +22,11 @@ PICTURE: Pixels = np.random.default_rng(3).integers(0, 256, (240, 320, 3), dtype
 
 
 @st.composite
-def quads(draw: st.DrawFn) -> FloatArray:
+def quads(draw: st.DrawFn) -> Float64Array:
     """Convex clockwise quadrilaterals inside PICTURE, from 10 to 200 pixels wide."""
     pulls = np.array(draw(st.lists(st.floats(-0.2, 0.2), min_size=8, max_size=8))).reshape(4, 2)
     side = draw(st.floats(10, 140))
-    corners: FloatArray = (rectangle(0, 0, 1, 1) + pulls) * side
+    corners: Float64Array = (rectangle(0, 0, 1, 1) + pulls) * side
     corners -= corners.min(axis=0)
     room = np.array([320, 240]) - corners.max(axis=0)
     corners += room * [draw(st.floats(0, 1)), draw(st.floats(0, 1))]
@@ -73,7 +73,7 @@ def test_an_upright_square_of_a_whole_scale_is_just_reduced(factor: int, left: i
 
 @settings(deadline=None)
 @given(quads(), st.sampled_from([16, 48, 128]))
-def test_any_convex_quadrilateral_gives_a_square_of_the_size_asked_for(corners: FloatArray, size: int) -> None:
+def test_any_convex_quadrilateral_gives_a_square_of_the_size_asked_for(corners: Float64Array, size: int) -> None:
     crop = rectify(PICTURE, corners, size)
     assert crop.shape == (size, size, 3)
     assert crop.dtype == np.uint8
@@ -133,7 +133,7 @@ def test_what_lies_outside_the_corners_changes_nothing() -> None:
 
 @given(quads())
 @settings(deadline=None)
-def test_a_slot_is_cut_out_of_pillow_s_picture_as_out_of_pixels(corners: FloatArray) -> None:
+def test_a_slot_is_cut_out_of_pillow_s_picture_as_out_of_pixels(corners: Float64Array) -> None:
     assert np.array_equal(cut_out(Image.fromarray(PICTURE), corners, 32), rectify(PICTURE, corners, 32))
 
 

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from train.evaluation.confident_learning import contradicted
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
-def _answers(truth: Indices, classes: int, seed: int, right: float = 0.98) -> Floats:
+def _answers(truth: Indices, classes: int, seed: int, right: float = 0.98) -> Float64Array:
     """Likelihoods of a network that is mostly right, more or less sure."""
     rng = np.random.default_rng(seed)
     named = np.where(rng.random(len(truth)) < right, truth, rng.integers(classes, size=len(truth)))
