@@ -1,4 +1,4 @@
-"""The desk answers the warehouse's request for a new product: it enrols the crops, and signs the new bundle."""
+"""The signing workstation answers a request for a new product: it enrols the crops, and signs the new bundle."""
 
 import hashlib
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""How the warehouse asks the desk for a new product, and what the desk answers: a folder that somebody carries over.
+"""How the warehouse asks for a new product, and what the signing workstation answers: a folder that is carried over.
 
 FOLDER/request.json    what is asked for
 FOLDER/photos/         crops that people have said to be of this product
 FOLDER/answer.json     what came of it; the bundle stands beside it
 
-The key that signs bundles stays at the desk: the warehouse never has it.
+The key that signs bundles stays at the signing workstation: the warehouse never has it.
 """
 
 from typing import Annotated, Literal

@@ -32,7 +32,7 @@ def page_options(
     ] = None,
     requests: Annotated[
         Path | None,
-        typer.Option(help="A folder for requests for new products, and the desk's answers: see docs/teaching.md."),
+        typer.Option(help="A folder for requests for new products, and what is answered: see docs/teaching.md."),
     ] = None,
     agents_url: Annotated[
         str, typer.Option(help="By which address agents reach this server, to fetch bundles: https://...")

@@ -45,7 +45,7 @@ class Bundles:
         Args:
             folder: with the files; None: there are none.
             url: by which address agents reach this server: `https://...`.
-            requests: a folder with requests for new products; what the desk has answered there can be offered too.
+            requests: a folder with requests for new products; bundles that are answered there can be offered too.
 
         Raises:
             UsageError: there is no such folder, or agents would fetch them without TLS.
@@ -103,7 +103,7 @@ def _read(path: Path) -> OfferedBundle:
     except (OSError, KardusError) as error:
         return OfferedBundle(path, size, "", problem=str(error).replace(str(path), path.name))
     manifest, signatures = bundle.manifest, len(bundle.signed_by)
-    problem = "" if signatures else f"{path.name}: nobody has signed it: sign it at the desk, by kardus-export"
+    problem = "" if signatures else f"{path.name}: nobody has signed it: sign it by kardus-export, where the key is"
     return OfferedBundle(
         path, size, digest.hexdigest(), manifest.name, manifest.version, manifest.created, signatures, problem
     )

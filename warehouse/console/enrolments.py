@@ -1,4 +1,4 @@
-"""Requests for new products: folders that somebody carries to the desk, and what has come back (contract.enrolment)."""
+"""Requests for new products: folders that are carried to the signing workstation, and answers (contract.enrolment)."""
 
 import io
 import re
@@ -30,7 +30,7 @@ class Enrolment:
     """The folder's name."""
     request: EnrolmentRequest
     answer: EnrolmentAnswer | None
-    """None: the desk hasn't answered, or its answer isn't back."""
+    """None: the signing workstation hasn't answered, or its answer isn't back."""
 
 
 def products_with_crops(connection: Connection) -> Sequence[tuple[str, int]]:
@@ -55,7 +55,7 @@ def enrolments_in(folder: Path) -> list[Enrolment]:
 
 
 def zipped(folder: Path, id_: str) -> bytes | None:
-    """One request with its photos, to be carried to the desk; None: there is none."""
+    """One request with its photos, to be carried to the signing workstation; None: there is none."""
     if not _ID.fullmatch(id_) or (found := _read(folder / id_)) is None:
         return None
     buffer = io.BytesIO()

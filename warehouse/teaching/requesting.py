@@ -1,6 +1,6 @@
-"""Asks the desk for a new product, by crops that people have said to be of it (kardus.contract.enrolment).
+"""Asks for a new product, by crops that people have said to be of it (kardus.contract.enrolment).
 
-The key that signs bundles stays at the desk: what is made here is a folder that somebody carries there.
+The key that signs bundles stays at the signing workstation: what is made here is a folder that somebody carries there.
 """
 
 import hashlib

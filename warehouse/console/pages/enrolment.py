@@ -1,4 +1,4 @@
-"""A new product from a few crops: the page makes the request, the desk enrols and signs (kardus-export answer)."""
+"""A new product from a few crops: the page makes the request, `kardus-export answer` enrols and signs elsewhere."""
 
 from pathlib import Path
 from typing import Annotated
@@ -71,7 +71,7 @@ def ask(request: Request, console: Served, visit: SupervisorVisit, form: FormFie
 
 @router.get("/enrolment/{id_}/request.zip", response_class=Response)
 def download(request: Request, console: Served, visit: SupervisorVisit, id_: str) -> Response:
-    """A request as one file, to be carried to the desk; it is noted who took its pictures."""
+    """A request as one file, to be carried to the signing workstation; it is noted who took its pictures."""
     content = zipped(_folder(request), id_)
     if content is None:
         raise ProblemError(404, N_("There is nothing at this address."))
