@@ -25,10 +25,10 @@ class KeptPackets:
         """One has come: a key frame is always kept, since it may be the first of a rest."""
         if packet.is_keyframe:
             self._most, self.packets, self._number, self._bytes = self._number, [], 0, 0
+        if packet.is_keyframe or (is_resting and self._bytes <= KEPT_BYTES):  # the one that is too many, too
+            self.packets.append((packet, came_s))
         self._number += 1
         self._bytes += packet.size
-        if packet.is_keyframe or (is_resting and self._bytes <= KEPT_BYTES):
-            self.packets.append((packet, came_s))
 
     def note_decoded(self, took_s: float) -> None:
         """So long a frame has taken to decode."""

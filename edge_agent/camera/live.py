@@ -11,6 +11,7 @@ again at once: they are caught up with in a fraction of a second.
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 
 import av
@@ -33,6 +34,8 @@ from edge_agent.camera.video import checked, decode_packet, in_time, opened, see
 
 OLDEST_S = SELDOM_S
 """A key frame that waits to be asked for is given up to this age: had anything moved since, rest would have ended."""
+BEHIND_S = 0.25
+"""Who is behind decodes for so long with each packet that comes; in between pictures can be asked for."""
 GAPS = 2.5
 """A stream stalls where nothing has come for FRESH_S, and for so many times as long as from its last packet to that
 before: some cameras send a frame a second, or fewer, while nothing moves."""
@@ -67,15 +70,15 @@ class LiveDecoder:
         self._key: tuple[VideoPacket, float] | None = None
         """What can be decoded by itself and was not given yet, and when it came."""
         self._kept = KeptPackets()
-        self._skips = False
-        """Whether catching up took too long, so that nothing is decoded until the next key frame."""
+        self._behind: deque[tuple[VideoPacket, float]] = deque()
+        """What isn't decoded yet though every frame is to be."""
         self.age_s = 0.0
         """How long ago what was last given had come."""
         self._end: str | None = None
-        self._packet_s = float("-inf")
-        """When the last packet came ..."""
+        self._came_s = self._packet_s = float("-inf")
+        """When the last packet came, and when it had been dealt with."""
         self._gap_s = 0.0
-        """... and how long that was after the one before."""
+        """How long after the one before it came."""
         self._gave_at_rest = False
         """Whether all rested when the last picture was given: what is made of it is known later."""
         self._deinterlacer: Deinterlacer | None = None
@@ -107,13 +110,13 @@ class LiveDecoder:
             FFmpegError: it can't be decoded.
             ValueError: its picture is too large.
         """
+        if not packet.size:
+            return  # FFmpeg's mark of the end
+        came_s = self._clock()
         with self._changed:
-            if not packet.size:
-                return  # FFmpeg's mark of the end
-            came_s = self._clock()
-            if self._packet_s > float("-inf"):
-                self._gap_s = came_s - self._packet_s
-            self._packet_s = came_s
+            if self._came_s > float("-inf"):
+                self._gap_s = came_s - self._came_s
+            self._came_s = self._packet_s = came_s
             if self._stream.decoded == "auto":
                 self._rest.at_s = self._time.of(packet, came_s)
                 if self._is_intra is None:
@@ -123,6 +126,7 @@ class LiveDecoder:
                 self._newest, self._key = None, (packet, came_s)  # what was decoded before is older
             else:
                 self._take(packet, came_s)
+            self._packet_s = self._clock()  # a box that was slow to decode it has no camera that stalls
             if self._newest is not None or self._key is not None:
                 self._changed.notify()  # else whoever waits would be woken 25 times a second for nothing
 
@@ -130,6 +134,7 @@ class LiveDecoder:
         """Decode nothing more: what packets say of their stream is gone once it is closed, and reading it crashes."""
         with self._changed:
             self._kept.clear()
+            self._behind.clear()
             if self._newest is not None:
                 self._key = None
             with contextlib.suppress(FFmpegError, ValueError):  # why the stream ends is what is told
@@ -216,33 +221,43 @@ class LiveDecoder:
 
     def _take_in_turn(self, packet: VideoPacket, came_s: float) -> None:
         """Rest, decode, or go over to the other."""
-        if self._skips and packet.is_keyframe:
-            self._skips = False
-            packet.stream.codec_context.flush_buffers()
+        if self._behind and packet.is_keyframe:
+            self._begin_with(packet)  # what is left behind shows nothing of now
         is_enough = self._rest.is_enough(self._rest.at_s) and self._kept.are_soon_decoded
         if self._is_resting and not is_enough:
             self._catch_up()
         elif is_enough and packet.is_keyframe:
             self._is_resting, self._key = True, (packet, came_s)
             self._newest = None  # it is older, and would have the key frame wait until the next but one request
-        elif not self._is_resting and not self._skips:
-            self._decode(packet, came_s)
+        elif not self._is_resting:
+            self._behind.append((packet, came_s))
+            self._decode_behind(BEHIND_S)
 
     def _catch_up(self) -> None:
         """Decode every frame again, from the last key frame on.
 
-        By the clock it may take longer than a frame takes of the process's time, beside other work: then what is left
-        is let go until the next key frame, since whoever asks waits meanwhile.
+        By the clock it may take longer than a frame takes of the process's time, beside other work: then the rest is
+        decoded with the packets that come, since whoever asks waits meanwhile.
         """
         self._is_resting, self._key = False, None
-        until_s = self._clock() + CATCH_UP_S
-        for number, (packet, came_s) in enumerate(self._kept.packets):
-            if not number:
-                packet.stream.codec_context.flush_buffers()
-            elif self._clock() > until_s:
-                self._skips = True
+        self._begin_with(self._kept.packets[0][0])
+        self._behind.extend(self._kept.packets)
+        self._decode_behind(CATCH_UP_S)
+        self._packet_s = self._clock()
+
+    def _begin_with(self, key: VideoPacket) -> None:
+        """Decode from a key frame on, as if nothing had come before it."""
+        key.stream.codec_context.flush_buffers()
+        self._deinterlacer = None  # it keeps a frame, which may be of hours ago
+        self._behind.clear()
+
+    def _decode_behind(self, within_s: float) -> None:
+        """One packet, and more within this time."""
+        until_s = self._clock() + within_s
+        while self._behind:
+            self._decode(*self._behind.popleft())
+            if self._clock() > until_s:
                 return
-            self._decode(packet, came_s)
 
     def _decode(self, packet: VideoPacket, came_s: float) -> None:
         began_s = self._spent()

@@ -20,8 +20,9 @@ TIMEOUT_S = 20.0
 SLOWEST_BYTES_S = 8192.0
 """A server that gives less a second, on average, is given up: so all of it has a time-out."""
 TRIES = 4
-LEAST_PAUSE_S, BACK_OFF_S, MAX_BACK_OFF_S = 1.0, 2.0, 16.0
-"""Between two tries, and what comes to it at random: a whole fleet is told of a model at the same moment."""
+BACK_OFF_S = 2.0
+"""Before the second try, on average; twice as long before each further one. By half to one and a half times as long, by
+chance: a whole fleet is told of a model at the same moment."""
 
 
 def fetch(command: ChangeModel, target: Path, ca_file: Path | None, stopping: threading.Event) -> None:
@@ -37,8 +38,8 @@ def fetch(command: ChangeModel, target: Path, ca_file: Path | None, stopping: th
             with httpx2.Client(verify=context, timeout=TIMEOUT_S, trust_env=False) as client:
                 digest = _downloaded(client, command, target, stopping)
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError) as error:
-            pause_s = LEAST_PAUSE_S + backoff_s(attempt, first_s=BACK_OFF_S, cap_s=MAX_BACK_OFF_S)
-            if attempt == TRIES or stopping.wait(pause_s):
+            pause_s = BACK_OFF_S * 2 ** (attempt - 1)
+            if attempt == TRIES or stopping.wait(pause_s / 2 + backoff_s(0, first_s=pause_s, cap_s=pause_s)):
                 raise BundleError(
                     f"{command.url}: can't be fetched ({str(error) or type(error).__name__}): check the address, the "
                     "server, and model.ca_file"

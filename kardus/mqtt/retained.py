@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 
-ECHO_TIMEOUT_S = 15.0
-"""How long the broker may say nothing while it has more to deliver."""
-SETTLE_S, LONGEST_SETTLE_S = 0.2, 5.0
+ECHO_TIMEOUT_S, LONGEST_S = 15.0, 120.0
+"""How long the broker may say nothing while it has more to deliver, and may take until the echo comes."""
+SETTLE_S, LONGEST_SETTLE_S = 0.2, 30.0
 """A broker that doesn't keep the order of messages may still give some after the echo: until nothing comes for so long.
 What others publish meanwhile comes too, and may never pause."""
 
@@ -30,9 +30,13 @@ class RetainedAnswer:
 
     def wait(self, has_all: Callable[[], bool] = lambda: False) -> bool:
         """Wait until nothing more comes, or `has_all`; whether the echo has come, so that nothing is lacking."""
-        while not has_all() and not self._echoed.is_set() and self._arrived.wait(ECHO_TIMEOUT_S):
-            self._arrived.clear()
-        ends_s = time.monotonic() + LONGEST_SETTLE_S
-        while self._echoed.is_set() and not has_all() and time.monotonic() < ends_s and self._arrived.wait(SETTLE_S):
-            self._arrived.clear()
+        self._wait_while(lambda: not self._echoed.is_set() and not has_all(), ECHO_TIMEOUT_S, LONGEST_S)
+        if self._echoed.is_set():
+            self._wait_while(lambda: not has_all(), SETTLE_S, LONGEST_SETTLE_S)
         return self._echoed.is_set()
+
+    def _wait_while(self, more: Callable[[], bool], silence_s: float, longest_s: float) -> None:
+        """Until nothing has come for `silence_s`, or `longest_s` are over."""
+        ends_s = time.monotonic() + longest_s
+        while more() and time.monotonic() < ends_s and self._arrived.wait(silence_s):
+            self._arrived.clear()

@@ -165,6 +165,9 @@ class Feed(Worker):
         """What no change tells of."""
         self._next_poll_s, now = time.monotonic() + POLL_S, datetime.now(UTC)
         told = [(subscribers, subscribers.audience.poll(connection, now)) for subscribers in everybody]
+        with self._changed:  # who has come since `everybody` was listed asked before this poll what polls had found
+            late = [one for one in self._subscribers.values() if one not in everybody]
+        told += [(subscribers, subscribers.audience.poll(connection, now)) for subscribers in late]
         return [(subscribers, StreamChunk(place, place, words)) for subscribers, words in told if words]
 
     def _hand_out(self, subscribers: Subscribers, chunk: StreamChunk) -> None:

@@ -37,4 +37,5 @@ def test_packets_that_are_too_many_or_too_large_cannot_be_caught_up_with(*, is_r
         kept.take(_packet(size, is_key=is_key), 0.0, is_resting=is_resting)
         may_rest.append(kept.are_soon_decoded)
     assert may_rest == [True] * 40 + [False, False, True, False], "as many as up to the key frame before may come"
-    assert len(kept.packets) == 1
+    kept.take(_packet(small), 0.0, is_resting=is_resting)
+    assert len(kept.packets) == 1 + is_resting, "to where it ends, and no further"

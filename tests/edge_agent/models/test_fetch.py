@@ -22,7 +22,6 @@ BODY = bytes(range(256)) * 40
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "LEAST_PAUSE_S", 0.001)
     monkeypatch.setattr(fetching, "BACK_OFF_S", 0.001)
     monkeypatch.setattr(fetching, "TIMEOUT_S", PATIENCE_S)
 

@@ -42,3 +42,16 @@ def test_what_others_publish_without_a_pause_is_not_waited_for(monkeypatch: pyte
         return False
 
     assert answer.wait(publish)
+
+
+def test_a_broker_that_keeps_the_echo_back_is_not_waited_for_as_long_as_others_publish(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retained, "LONGEST_S", 0.05)
+    answer = RetainedAnswer()
+
+    def publish() -> bool:
+        answer.note()
+        return False
+
+    assert not answer.wait(publish)

@@ -15,7 +15,7 @@ To add a page:
    `X-CSRF-Token`, which `kardus.send(method, path, body)` of static/kardus.js does.
 2. Where it is to stand in the navigation, give the file a `MENU_ENTRY = MenuEntry(path, N_("Words"), role, order)`
    (menu_entry.py).
-3. Add the module to `PARTS` in menu.py.
+3. Add the module to `PAGE_MODULES` in menu.py.
 4. Templates stand in `templates/`, begin with `{% extends "layout.html.jinja" %}` and fill the block `content` (`head`
    takes further scripts: `<script src="{{ static('NAME.js') }}" defer></script>`). No inline scripts, no `style=`
    attributes: the content policy lets the browser run neither. Scripts and styles stand in `static/`, and are served

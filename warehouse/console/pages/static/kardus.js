@@ -102,8 +102,9 @@
   addEventListener("online", () => setLive("waiting"));
 
   /* What is told of no change, as of an agent that fell silent, is told once: after an interruption it is read. Not by
-     everybody at the same moment, where the server was away; nor before the server follows what changes. */
-  const FOLLOWS_MS = 500, SPREAD_MS = 3000;
+     everybody at the same moment, where the server was away; nor before the server follows what changes: it
+     does within five seconds, or ends the connection. */
+  const FOLLOWS_MS = 5500, SPREAD_MS = 3000;
   let isLost = false;
   document.addEventListener("htmx:sseError", () => { isLost = true; });
   document.addEventListener("htmx:sseOpen", () => {
