@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Hashable
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from warehouse.console.audiences import WholeViewAudience
-from warehouse.console.changes import StoredChange
+from warehouse.console.changes import FeedPosition, StoredChange
+from warehouse.console.feed import Feed
 from warehouse.console.streams import Stream
 from warehouse.console.subscribers import Subscribers
 from warehouse.store.database import Database
@@ -49,3 +51,25 @@ def test_who_joins_after_the_others_were_shown_something_is_shown_it_too(databas
     assert [shown(), shown()] == ["stale", ""]
     asyncio.run(joins())  # his page was read while it was fresh
     assert [shown(), shown()] == ["stale", ""]
+
+
+def test_who_has_come_while_a_poll_began_is_told_what_it_has_found(database: Database) -> None:
+    """He asked before it what polls had found until then, and wasn't listed as it began."""
+
+    class Polled(Clocked):
+        def poll(self, connection: Connection, now: datetime) -> bytes:  # noqa: ARG002 - it is always found
+            """Something new."""
+            return b"found"
+
+    feed = Feed(database)
+    place = FeedPosition(0, 0)
+
+    async def both() -> list[str]:
+        for _ in range(2):
+            assert feed.join(Polled(), "somebody")
+        everybody = list(feed._subscribers.values())
+        with database.reading() as connection:
+            told = feed._polled(everybody[:1], connection, place)
+        return [chunk.told.decode() for _, chunk in told]
+
+    assert asyncio.run(both()) == ["found", "found"]
