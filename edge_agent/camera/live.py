@@ -23,7 +23,7 @@ from edge_agent.camera.deinterlacing import Deinterlacer
 from edge_agent.camera.display_frame import DecodedFrame, Orientation
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.filler import size_without_filler
-from edge_agent.camera.kept_packets import CATCH_UP_S, KeptPackets
+from edge_agent.camera.kept_packets import CATCH_UP_S, KEPT_BYTES, KeptPackets
 from edge_agent.camera.latest_item import FRESH_S
 from edge_agent.camera.refusals import explained
 from edge_agent.camera.rest import SELDOM_S, Rest
@@ -34,8 +34,9 @@ from edge_agent.camera.video import checked, decode_packet, in_time, opened, see
 
 OLDEST_S = SELDOM_S
 """A key frame that waits to be asked for is given up to this age: had anything moved since, rest would have ended."""
-BEHIND_S = 0.25
-"""Who is behind decodes for so long with each packet that comes; in between pictures can be asked for."""
+BEHIND_S, LAY_THERE = 0.25, 0.1
+"""Who is behind decodes for so long, at most, with each packet that comes: in between pictures can be asked for. What
+was waited for less than so much of its step lay there already."""
 GAPS = 2.5
 """A stream stalls where nothing has come for FRESH_S, and for so many times as long as from its last packet to that
 before: some cameras send a frame a second, or fewer, while nothing moves."""
@@ -77,8 +78,8 @@ class LiveDecoder:
         self._end: str | None = None
         self._came_s = self._packet_s = float("-inf")
         """When the last packet came, and when it had been dealt with."""
-        self._gap_s = 0.0
-        """How long after the one before it came."""
+        self._gap_s = self._waited_s = self._step_s = 0.0
+        """How long after the one before it came, how long it was waited for, and by how much later it was sent."""
         self._gave_at_rest = False
         """Whether all rested when the last picture was given: what is made of it is known later."""
         self._deinterlacer: Deinterlacer | None = None
@@ -115,15 +116,17 @@ class LiveDecoder:
         came_s = self._clock()
         with self._changed:
             if self._came_s > float("-inf"):
-                self._gap_s = came_s - self._came_s
+                self._gap_s, self._waited_s = came_s - self._came_s, came_s - self._packet_s
             self._came_s = self._packet_s = came_s
             if self._stream.decoded == "auto":
-                self._rest.at_s = self._time.of(packet, came_s)
+                at_s = self._time.of(packet, came_s)
+                self._step_s, self._rest.at_s = at_s - self._rest.at_s, at_s
                 if self._is_intra is None:
                     self._is_intra = packet.stream.codec_context.codec.intra_only
                 self._is_alone = self._is_intra and self._rest.are_keys_whole
             if self._is_alone:
                 self._newest, self._key = None, (packet, came_s)  # what was decoded before is older
+                self._deinterlacer = None  # and so is what it keeps
             else:
                 self._take(packet, came_s)
             self._packet_s = self._clock()  # a box that was slow to decode it has no camera that stalls
@@ -230,8 +233,7 @@ class LiveDecoder:
             self._is_resting, self._key = True, (packet, came_s)
             self._newest = None  # it is older, and would have the key frame wait until the next but one request
         elif not self._is_resting:
-            self._behind.append((packet, came_s))
-            self._decode_behind(BEHIND_S)
+            self._decode_or_queue(packet, came_s)
 
     def _catch_up(self) -> None:
         """Decode every frame again, from the last key frame on.
@@ -250,6 +252,18 @@ class LiveDecoder:
         key.stream.codec_context.flush_buffers()
         self._deinterlacer = None  # it keeps a frame, which may be of hours ago
         self._behind.clear()
+
+    def _decode_or_queue(self, packet: VideoPacket, came_s: float) -> None:
+        """Decode it, or where others are left behind, these first, in no more time than until the next one comes.
+
+        What lay there to be read is only taken: it would be dated as of when it was read, the later the more is decoded
+        in between.
+        """
+        self._behind.append((packet, came_s))
+        if len(self._behind) == 1 or sum(left.size for left, _ in self._behind) > KEPT_BYTES:
+            self._decode_behind(float("inf"))
+        elif self._waited_s >= LAY_THERE * self._step_s:
+            self._decode_behind(min(BEHIND_S, self._step_s))
 
     def _decode_behind(self, within_s: float) -> None:
         """One packet, and more within this time."""

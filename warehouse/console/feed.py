@@ -123,7 +123,7 @@ class Feed(Worker):
                 everybody = list(self._subscribers.values())
             began_s = time.monotonic()
             try:
-                self._round(everybody)
+                self._round()
             except StoreError as error:
                 log.warning("changes can't be read now: %s", error)
             except Exception:
@@ -134,12 +134,13 @@ class Feed(Worker):
             self._notifier.wait(self._stopping, soon=soon)
             self._stopping.wait(max(0.0, began_s + ROUND_S - time.monotonic()))
 
-    def _round(self, everybody: list[Subscribers]) -> None:
+    def _round(self) -> None:
         with self._database.reading() as connection:
             if self._place is None:
-                self._begin(connection, everybody)
+                self._begin(connection, self._everybody())
                 return
             after, found = self._place, read_changes(connection, self._place)
+        everybody = self._everybody()  # who comes from now on reads these changes for himself
         place = found[-1].place if found else after
         for subscribers, chunk in _changes_for(everybody, after, found) if found else ():
             self._hand_out(subscribers, chunk)
@@ -151,6 +152,10 @@ class Feed(Worker):
         self._place = place
         for subscribers, chunk in _shown(everybody, self._database.reading, place):
             self._hand_out(subscribers, chunk)
+
+    def _everybody(self) -> list[Subscribers]:
+        with self._changed:
+            return list(self._subscribers.values())
 
     def _begin(self, connection: Connection, everybody: list[Subscribers]) -> None:
         place = newest(connection)
@@ -165,8 +170,8 @@ class Feed(Worker):
         """What no change tells of."""
         self._next_poll_s, now = time.monotonic() + POLL_S, datetime.now(UTC)
         told = [(subscribers, subscribers.audience.poll(connection, now)) for subscribers in everybody]
-        with self._changed:  # who has come since `everybody` was listed asked before this poll what polls had found
-            late = [one for one in self._subscribers.values() if one not in everybody]
+        # Who has come since `everybody` was listed asked before this poll what polls had found.
+        late = [one for one in self._everybody() if one not in everybody]
         told += [(subscribers, subscribers.audience.poll(connection, now)) for subscribers in late]
         return [(subscribers, StreamChunk(place, place, words)) for subscribers, words in told if words]
 

@@ -52,6 +52,7 @@ def test_who_asks_waits_for_what_is_caught_up_with_for_two_seconds_at_most(
         assert looks.now_s - asked_s <= 2.3
         assert looks.every.age_s == pytest.approx(looks.now_s - float(found.frame.time or 0), abs=0.3)
         for packet in packets:
+            looks.now_s += 1 / RATE
             before_s = looks.now_s
             looks.every.take_packet(packet)
             if packet.is_keyframe:
@@ -61,6 +62,33 @@ def test_who_asks_waits_for_what_is_caught_up_with_for_two_seconds_at_most(
         assert looks.every._behind == deque(), "what was left shows nothing of now"
         assert isinstance(looks.every.take("moving", 0), DecodedFrame)
         assert looks.every.age_s < 0.5
+
+
+def test_what_lay_there_to_be_read_is_behind_too_and_let_go_at_the_next_key_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each packet that is read waits for what is decoded in between, and seems to be of now."""
+    looks, decoded = looks_at(), 0
+    with open_packets(write_stream(tmp_path / "x.mkv", SPARING["x264"])) as packets:
+        for packet in itertools.islice(packets, round((CALM_S + 1.6) * RATE)):
+            looks.now_s += 1 / RATE
+            looks.every.take_packet(packet)
+            looks.look("rest")
+
+        def decode(packet: VideoPacket) -> object:
+            nonlocal decoded
+            looks.now_s, decoded = looks.now_s + 0.2, decoded + 1
+            return decode_packet(packet)
+
+        monkeypatch.setattr(live, "decode_packet", decode)
+        assert isinstance(looks.every.take("moving", 0), DecodedFrame)
+        caught_up = decoded
+        for packet in packets:  # they lay there
+            looks.every.take_packet(packet)
+            if packet.is_keyframe:
+                break
+        assert decoded == caught_up + 1, "the key frame alone"
+        assert looks.every._behind == deque()
 
 
 def test_what_is_made_of_a_picture_of_before_the_rest_says_nothing_of_sizes(tmp_path: Path) -> None:

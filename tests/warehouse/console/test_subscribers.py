@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Hashable
 from datetime import datetime
+from types import SimpleNamespace
 
+import pytest
 from sqlalchemy import Connection
 
 from warehouse.console.audiences import WholeViewAudience
@@ -73,3 +75,28 @@ def test_who_has_come_while_a_poll_began_is_told_what_it_has_found(database: Dat
         return [chunk.told.decode() for _, chunk in told]
 
     assert asyncio.run(both()) == ["found", "found"]
+
+
+def test_who_comes_before_a_change_is_read_is_told_of_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """He has read the store before it was there, and wasn't there as the round began."""
+    feed, shown = Feed(database), Clocked()
+    noted: list[Subscribers] = []
+
+    def note(everybody: list[Subscribers], *_: object) -> list[object]:
+        noted.extend(everybody)
+        return []
+
+    monkeypatch.setattr("warehouse.console.feed._changes_for", note)
+    change = SimpleNamespace(place=FeedPosition(1, 0))
+    feed._place, feed._next_poll_s = FeedPosition(0, 0), float("inf")
+
+    async def one_comes_meanwhile() -> None:
+        def read(*_: object) -> list[object]:
+            assert feed.join(shown, "somebody")
+            return [change]
+
+        monkeypatch.setattr("warehouse.console.feed.read_changes", read)
+        feed._round()
+
+    asyncio.run(one_comes_meanwhile())
+    assert [one.audience for one in noted] == [shown]
