@@ -32,6 +32,7 @@ from kardus.mqtt.incoming import Incoming
 from kardus.mqtt.session import MqttSession
 from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import KardusError
+from kardus.support.signals import call_on_signals
 from tests.faults.gauges import Gauges
 
 SITE, AGENT = "faults", "box"
@@ -207,8 +208,8 @@ def main() -> None:
     delivering.CONFIRMED_WITHIN_S = orders.confirmed_within_s
 
     sender = Sender(orders)
-    signal.signal(signal.SIGTERM, lambda *_: sender.stopping.set())
-    signal.signal(signal.SIGUSR1, lambda *_: sender.alarm.set())
+    call_on_signals([signal.SIGTERM], sender.stopping.set)
+    call_on_signals([signal.SIGUSR1], sender.alarm.set)
     sender.run()
 
 

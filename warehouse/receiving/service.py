@@ -17,6 +17,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.errors import UsageError
 from kardus.support.health_page import HealthPage
 from kardus.support.input_files import read_file
+from kardus.support.signals import call_on_signals
 from kardus.support.systemd import notify, watchdog_s
 from warehouse.receiving.health import report
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
@@ -52,8 +53,7 @@ def run_receiver(
             address can't be listened to.
     """
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    call_on_signals((signal.SIGTERM, signal.SIGINT), stopping.set)
     deadline = time.monotonic() + seconds if seconds else float("inf")
     try:
         receiver = Receiver(broker, settings, webhook)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from kardus.support.errors import DataError, KardusError
 from kardus.support.health_page import HealthPage
+from kardus.support.signals import call_on_signals
 from kardus.support.systemd import notify
 from warehouse.connectors.deliver.health import report
 from warehouse.connectors.deliver.queue import DeliveryQueue
@@ -85,8 +86,7 @@ def run_deliver(
         KardusError: a target can't be used; or, at the end of the seconds, one still takes nothing.
     """
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    call_on_signals((signal.SIGTERM, signal.SIGINT), stopping.set)
     deadline_s = time.monotonic() + seconds if seconds else float("inf")
     deliverer = Deliverer(database, settings)
     with contextlib.ExitStack() as stack:

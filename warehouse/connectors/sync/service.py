@@ -15,6 +15,7 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import BrokerError
 from kardus.support.health_page import HealthPage
+from kardus.support.signals import call_on_signals
 from kardus.support.systemd import notify
 from warehouse.connectors.signs_of_life import SignsOfLife
 from warehouse.connectors.sync.answer_clock import AnswerClock
@@ -206,8 +207,7 @@ def run_sync(
         KardusError: the memory's file can't be used, or the health page's address can't be listened to.
     """
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    call_on_signals((signal.SIGTERM, signal.SIGINT), stopping.set)
     deadline_s = time.monotonic() + seconds if seconds else float("inf")
     sync = Sync(broker, site, settings, source, stopping, memory=SyncMemory(memory, site))
     with contextlib.ExitStack() as stack:
