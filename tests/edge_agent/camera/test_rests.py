@@ -25,7 +25,7 @@ from tests.edge_agent.camera.coded_streams import (
     Coded,
     write_stream,
 )
-from tests.edge_agent.camera.looks import looks_at, open_packets, played_until
+from tests.edge_agent.camera.looks import Looks, looks_at, open_packets, played_until
 
 
 def test_who_asks_waits_for_what_is_caught_up_with_for_two_seconds_at_most(
@@ -127,13 +127,19 @@ def test_of_an_interlaced_camera_a_key_frame_is_given_when_it_comes(tmp_path: Pa
     assert max(asked - of for asked, of in looks.shown) < 0.2
 
 
-def test_a_camera_that_was_interlaced_once_rests_later(tmp_path: Path) -> None:
+def _interlaced_once(folder: Path) -> Looks:
+    """Somebody who has looked at an interlaced stream, so long ago that key frames are trusted again."""
     looks = looks_at()
-    with open_packets(write_stream(tmp_path / "i.mkv", WHOLE["x264, interlaced"])) as packets:
+    with open_packets(write_stream(folder / "i.mkv", WHOLE["x264, interlaced"])) as packets:
         for packet in itertools.islice(packets, 100):
             looks.now_s += 1 / RATE
             looks.every.take_packet(packet)
     looks.now_s += FIRST_DISTRUST_S
+    return looks
+
+
+def test_a_camera_that_was_interlaced_once_rests_later(tmp_path: Path) -> None:
+    looks = _interlaced_once(tmp_path)
     with open_packets(write_stream(tmp_path / "x.mkv", SPARING["x264"])) as packets:
         for packet in itertools.islice(packets, round((CALM_S + 4) * RATE)):
             looks.now_s += 1 / RATE
@@ -144,12 +150,7 @@ def test_a_camera_that_was_interlaced_once_rests_later(tmp_path: Path) -> None:
 
 def test_a_frame_of_before_the_rest_is_not_given_as_one_of_now(tmp_path: Path) -> None:
     """A deinterlacer keeps its last frame until the next one comes, which may be hours later."""
-    looks = looks_at()
-    with open_packets(write_stream(tmp_path / "i.mkv", WHOLE["x264, interlaced"])) as packets:
-        for packet in itertools.islice(packets, 100):
-            looks.now_s += 1 / RATE
-            looks.every.take_packet(packet)
-    looks.now_s += FIRST_DISTRUST_S
+    looks = _interlaced_once(tmp_path)
     with open_packets(write_stream(tmp_path / "x.mkv", SPARING["x264"])) as packets:
         for packet in packets:
             looks.now_s += 1 / RATE
