@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("kardus", "edge_agent", "warehouse", "simulator", "train", "export")
-MOST_LINES, MOST_OF_A_FUNCTION, MOST_LOOSE_FILES = 400, 50, 5
+MOST_LINES, MOST_OF_A_FUNCTION, MOST_LOOSE_FILES, MOST_IN_A_FOLDER = 400, 50, 5, 40
 
 
 def _files() -> Iterator[Path]:
@@ -37,6 +38,11 @@ def test_no_function_is_longer_than_a_screen() -> None:
 def test_few_files_lie_loose_beside_the_rooms(room: str) -> None:
     loose = {path.name for path in (ROOT / room).glob("*.py")} - {"__init__.py", "__main__.py"}
     assert len(loose) <= MOST_LOOSE_FILES, sorted(loose)
+
+
+def test_no_folder_holds_more_files_than_are_found_at_a_glance() -> None:
+    files = Counter(path.parent.relative_to(ROOT).as_posix() for path in _files())
+    assert {folder: count for folder, count in files.items() if count > MOST_IN_A_FOLDER} == {}
 
 
 def test_every_finding_is_listed_and_every_one_that_is_listed_is_there() -> None:

@@ -12,9 +12,9 @@ from urllib.parse import quote
 from kardus.support.errors import KardusError
 from simulator.demo.broker import RunningBroker
 from simulator.demo.browser import program, run_browser
+from warehouse.console.identity.people import add_person
+from warehouse.console.identity.sessions import begin_session
 from warehouse.console.pages.access import cookie_name
-from warehouse.console.people import add_person
-from warehouse.console.sessions import begin_session
 from warehouse.store.database import require_site
 from warehouse.store.opening import open_database
 

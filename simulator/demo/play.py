@@ -34,7 +34,7 @@ from simulator.recording import camera_toml
 from simulator.scene import Rack
 from simulator.script import Script, demo_script
 from simulator.shelf import Shelf
-from warehouse.console.pages.places import place_of
+from warehouse.console.pages.content.places import place_of
 from warehouse.receiving.site_monitor import SiteMonitor
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import StockLine

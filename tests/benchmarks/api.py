@@ -34,8 +34,8 @@ from simulator.demo.broker import free_port, wait_for_port
 from tests.clusters import Cluster, running_cluster
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import writer_of
-from warehouse.console.scopes import SCOPES
-from warehouse.console.tokens import make_token
+from warehouse.console.identity.scopes import SCOPES
+from warehouse.console.identity.tokens import make_token
 from warehouse.receiving.parsing import parse_message
 from warehouse.store.alerts import note_alerts
 from warehouse.store.database import Database, EventRow, write_meta

@@ -35,8 +35,8 @@ from tests.benchmarks.page import serving
 from tests.benchmarks.start import processor_s
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import write, writer_of
-from warehouse.console.people import add_person, find_person
-from warehouse.console.sessions import begin_session
+from warehouse.console.identity.people import add_person, find_person
+from warehouse.console.identity.sessions import begin_session
 from warehouse.receiving.parsing import parse_message
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database

@@ -36,8 +36,8 @@ from tests.benchmarks.pairs import Estimate, in_turn, median, ratio
 from tests.benchmarks.site_events import AGENTS, BUSY, LOCATIONS, code_of
 from tests.clusters import running_cluster
 from tests.publishers import SITE
-from warehouse.console.scopes import SCOPES
-from warehouse.console.tokens import make_token
+from warehouse.console.identity.scopes import SCOPES
+from warehouse.console.identity.tokens import make_token
 from warehouse.receiving.parsing import parse_message
 from warehouse.report.report_files import ReportOptions, write_discrepancy_report
 

@@ -26,8 +26,8 @@ from simulator.demo.broker import free_port, wait_for_port
 from tests.benchmarks.api import ROOT, WARM, processor_ms, quantile
 from tests.benchmarks.page_store import READER, page_store
 from tests.benchmarks.site_events import BUSY
-from warehouse.console.people import find_person
-from warehouse.console.sessions import begin_session
+from warehouse.console.identity.people import find_person
+from warehouse.console.identity.sessions import begin_session
 from warehouse.store.opening import open_database
 
 PAGES = {

@@ -17,7 +17,7 @@ from tests.benchmarks import site_events
 from tests.benchmarks.api import ROOT
 from tests.publishers import SITE, Publisher
 from tests.warehouse.receiving.making import writer_of
-from warehouse.console.people import add_person
+from warehouse.console.identity.people import add_person
 from warehouse.receiving.parsing import parse_message
 from warehouse.store.alerts import note_alerts
 from warehouse.store.database import Database, write_meta

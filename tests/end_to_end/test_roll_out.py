@@ -22,8 +22,8 @@ from tests.warehouse.console.test_service import port_of, running
 from tests.warehouse.console.visiting import words_of
 from tests.warehouse.receiving.test_receiver import wait_for
 from tests.wms_side import WmsSide
-from warehouse.console.people import add_person
-from warehouse.console.sessions import begin_session, csrf_of
+from warehouse.console.identity.people import add_person
+from warehouse.console.identity.sessions import begin_session, csrf_of
 from warehouse.store.opening import open_database
 from warehouse.store.tables import audit
 

@@ -23,7 +23,7 @@ from tests.publishers import SITE, Publisher
 from tests.scripts.reference import COMMANDS
 from tests.train.making import labelled
 from tests.warehouse.teaching.judged import judge
-from warehouse.console.tokens import list_tokens, make_token
+from warehouse.console.identity.tokens import list_tokens, make_token
 from warehouse.store.labels import StatedTruth
 from warehouse.store.opening import open_database
 

@@ -16,7 +16,7 @@ from tests.publishers import Publisher, jpeg
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
 from warehouse.store.opening import open_database
 from warehouse.teaching.queue import LOOKED_AT
 

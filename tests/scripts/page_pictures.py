@@ -24,7 +24,7 @@ from tests.brokers import Mosquitto
 from tests.scripts.page_scenes import month
 from tests.warehouse.console.browsing import PHONE, running_browser, visiting
 from tests.warehouse.console.test_commission_page import labelled_site, open_laying_out
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
 from warehouse.store.opening import open_database
 
 STAYS_S = 90

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fastapi.routing import APIRoute
 
+from warehouse.console.identity.roles import Role
 from warehouse.console.pages.menu import PAGE_MODULES
-from warehouse.console.roles import Role
 
 PAGE = Path(__file__).parents[2] / "docs" / "routes.md"
 OPEN = frozenset(

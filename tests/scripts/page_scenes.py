@@ -28,9 +28,9 @@ from tests.publishers import Message, Publisher
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.receiving.making import write
 from tests.warehouse.teaching.judged import say
-from warehouse.console.bundles import Bundles
+from warehouse.console.agents.bundles import Bundles
 from warehouse.console.context import Console
-from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.pages.content.products import ProductPhoto, Products
 from warehouse.console.pages.settings import PageSettings
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth

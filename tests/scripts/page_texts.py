@@ -14,7 +14,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from warehouse.console.pages.languages import LANGUAGES, catalog_of
+from warehouse.console.pages.words.languages import LANGUAGES, catalog_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "warehouse" / "console" / "pages"

@@ -11,7 +11,7 @@ from kardus.support.logs import set_up
 from warehouse.cli.broker_options import with_broker
 from warehouse.cli.page_options import PageOptions, with_page
 from warehouse.cli.with_database import with_database
-from warehouse.console.scopes import SCOPES
+from warehouse.console.identity.scopes import SCOPES
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption, address_from
 
 app = new_app("Tokens for the API: make them, list them, revoke them.")
@@ -69,7 +69,7 @@ def make_command(
     days: Annotated[float | None, typer.Option(min=0.01, help="It ends after so many days; by default never.")] = None,
 ) -> None:
     """Make a token, and print it: it is shown this once, and stored as a hash."""
-    from warehouse.console.tokens import make_token  # noqa: PLC0415 - see the package
+    from warehouse.console.identity.tokens import make_token  # noqa: PLC0415 - see the package
 
     print(with_database(database, database_password_file, lambda found: make_token(found, name, scope, days)))  # noqa: T201
 
@@ -81,7 +81,7 @@ def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List tokens, without their secrets."""
-    from warehouse.console.tokens import list_tokens  # noqa: PLC0415 - see the package
+    from warehouse.console.identity.tokens import list_tokens  # noqa: PLC0415 - see the package
 
     found = with_database(database, database_password_file, list_tokens)
     rows = [
@@ -113,7 +113,7 @@ def revoke_command(
     database_password_file: DatabasePasswordOption = None,
 ) -> None:
     """Revoke a token: nobody is let in with it from now on."""
-    from warehouse.console.tokens import revoke_token  # noqa: PLC0415 - see the package
+    from warehouse.console.identity.tokens import revoke_token  # noqa: PLC0415 - see the package
 
     with_database(database, database_password_file, lambda found: revoke_token(found, token))
     out.print(f"token {token}: revoked")

@@ -9,7 +9,7 @@ from kardus.support.console import new_app, out, print_json, table_of
 from kardus.support.errors import UsageError
 from kardus.support.secrets import read_secret
 from warehouse.cli.with_database import with_database
-from warehouse.console.roles import ROLES
+from warehouse.console.identity.roles import ROLES
 from warehouse.store.cli import DatabaseOption, DatabasePasswordOption
 
 app = new_app("People who may open the page: add them, list them, give them a password, remove them.")
@@ -28,7 +28,7 @@ def add_command(
     password_file: PasswordFileOption = None,
 ) -> None:
     """Add somebody; the password is asked for, and stored as a hash."""
-    from warehouse.console.people import add_person  # noqa: PLC0415 - see the package
+    from warehouse.console.identity.people import add_person  # noqa: PLC0415 - see the package
 
     password = _password(password_file)
     person = with_database(database, database_password_file, lambda found: add_person(found, name, role, password))
@@ -42,7 +42,7 @@ def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List people and their roles."""
-    from warehouse.console.people import list_people  # noqa: PLC0415 - see the package
+    from warehouse.console.identity.people import list_people  # noqa: PLC0415 - see the package
 
     found = with_database(database, database_password_file, list_people)
     if as_json:
@@ -64,7 +64,7 @@ def password_command(
     password_file: PasswordFileOption = None,
 ) -> None:
     """Give somebody another password: his sessions end, and a lock-out too."""
-    from warehouse.console.people import change_password  # noqa: PLC0415 - see the package
+    from warehouse.console.identity.people import change_password  # noqa: PLC0415 - see the package
 
     password = _password(password_file)
     with_database(database, database_password_file, lambda found: change_password(found, name, password))
@@ -79,7 +79,7 @@ def role_command(
     database_password_file: DatabasePasswordOption = None,
 ) -> None:
     """Give somebody another role; it holds from the next click on."""
-    from warehouse.console.people import change_role  # noqa: PLC0415 - see the package
+    from warehouse.console.identity.people import change_role  # noqa: PLC0415 - see the package
 
     with_database(database, database_password_file, lambda found: change_role(found, name, role))
     out.print(f"{name}: {role}", soft_wrap=True)
@@ -90,7 +90,7 @@ def remove_command(
     name: NameArgument, database: DatabaseOption, database_password_file: DatabasePasswordOption = None
 ) -> None:
     """Let somebody in no more; what he has done stays in the audit log."""
-    from warehouse.console.people import remove_person  # noqa: PLC0415 - see the package
+    from warehouse.console.identity.people import remove_person  # noqa: PLC0415 - see the package
 
     with_database(database, database_password_file, lambda found: remove_person(found, name))
     out.print(f"{name}: removed", soft_wrap=True)

@@ -6,7 +6,7 @@ from fastapi import FastAPI, Response
 from sqlalchemy import select
 
 from kardus import __version__
-from warehouse.console import acting, alerts, devices, events, evidence, labelling, locations, streaming
+from warehouse.console.api import acting, alerts, devices, events, evidence, labelling, locations, streaming
 from warehouse.console.context import Console, Served
 from warehouse.console.limits import Guard
 from warehouse.console.pages.menu import add_pages

@@ -16,14 +16,14 @@ from pydantic_core import to_json
 from sqlalchemy import Connection
 
 from kardus.contract.messages import in_utc
-from warehouse.console.asking import AgentQuestions
-from warehouse.console.auditing import AuditLog, AuditRow
+from warehouse.console.agents.asking import AgentQuestions
 from warehouse.console.cursors import MAX_LENGTH
-from warehouse.console.feed import Feed
+from warehouse.console.identity.auditing import AuditLog, AuditRow
+from warehouse.console.identity.scopes import Scope
+from warehouse.console.identity.tokens import Principal, principal_of
 from warehouse.console.limits import RateLimit
+from warehouse.console.live.feed import Feed
 from warehouse.console.problems import ProblemError
-from warehouse.console.scopes import Scope
-from warehouse.console.tokens import Principal, principal_of
 from warehouse.store.database import Database
 
 MAX_ITEMS = 500

@@ -22,17 +22,17 @@ from kardus.support.errors import DataError, UsageError
 from kardus.support.systemd import notify, watchdog_s
 from kardus.support.time_zone import time_zone
 from kardus.support.whole_numbers import MAX_PORT, whole_number
+from warehouse.console.agents.asking import AgentQuestions
+from warehouse.console.agents.bundles import Bundles
 from warehouse.console.app import make_app
-from warehouse.console.asking import AgentQuestions
-from warehouse.console.auditing import AuditLog
-from warehouse.console.bundles import Bundles
 from warehouse.console.connections import TimedConnection
 from warehouse.console.context import WRONG_TOKENS, WRONG_TOKENS_S, Console, KnownTokens
-from warehouse.console.feed import Feed
+from warehouse.console.identity.auditing import AuditLog
 from warehouse.console.limits import RateLimit
-from warehouse.console.pages.coverage_history import CoverageHistory
-from warehouse.console.pages.places import RACK_PATTERN
-from warehouse.console.pages.products import load_products
+from warehouse.console.live.feed import Feed
+from warehouse.console.pages.content.places import RACK_PATTERN
+from warehouse.console.pages.content.products import load_products
+from warehouse.console.pages.routes.coverage_history import CoverageHistory
 from warehouse.console.pages.settings import PageSettings
 from warehouse.oidc.provider import IdentityProvider
 from warehouse.oidc.settings import read_settings

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests.patience import PATIENCE_S
 from warehouse.console.context import Console
-from warehouse.console.people import add_person, find_person
-from warehouse.console.roles import Role
-from warehouse.console.sessions import begin_session
+from warehouse.console.identity.people import add_person, find_person
+from warehouse.console.identity.roles import Role
+from warehouse.console.identity.sessions import begin_session
 
 AXE = Path(__file__).parent / "vendored" / "axe.min.js"
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}

@@ -13,16 +13,16 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from tests.patience import PATIENCE_S
+from warehouse.console.agents.asking import AgentQuestions
 from warehouse.console.app import make_app
-from warehouse.console.asking import AgentQuestions
-from warehouse.console.auditing import AuditLog
 from warehouse.console.connections import TimedConnection
 from warehouse.console.context import Console, KnownTokens
-from warehouse.console.feed import Feed
+from warehouse.console.identity.auditing import AuditLog
+from warehouse.console.identity.scopes import SCOPES
+from warehouse.console.identity.tokens import make_token
 from warehouse.console.limits import RateLimit
+from warehouse.console.live.feed import Feed
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.scopes import SCOPES
-from warehouse.console.tokens import make_token
 from warehouse.store.database import Database
 
 BASE = "/api/v1"

@@ -21,10 +21,10 @@ from tests.warehouse.console.browsing import PHONE, running_browser, violations,
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.receiving.making import pictures_of, write
 from tests.warehouse.teaching.judged import judge
-from warehouse.console.bundles import Bundles
+from warehouse.console.agents.bundles import Bundles
 from warehouse.console.context import Console
+from warehouse.console.identity.roles import Role
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.roles import Role
 from warehouse.oidc.provider import IdentityProvider
 from warehouse.oidc.settings import OidcSettings
 from warehouse.store.database import Database

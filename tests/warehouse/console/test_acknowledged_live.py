@@ -12,8 +12,8 @@ from tests.publishers import Message, Publisher
 from tests.warehouse.console.serving import Follower, console_over, listening
 from tests.warehouse.console.test_live import watching
 from tests.warehouse.receiving.making import write
-from warehouse.console.roles import Role
-from warehouse.console.tokens import make_token
+from warehouse.console.identity.roles import Role
+from warehouse.console.identity.tokens import make_token
 from warehouse.store.database import Database
 from warehouse.store.tables import changes
 

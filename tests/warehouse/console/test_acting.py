@@ -18,7 +18,7 @@ from tests.publishers import SITE
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import client_of, console_over
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.asking import AgentQuestions
+from warehouse.console.agents.asking import AgentQuestions
 from warehouse.store.tables import audit
 
 Asked = list[tuple[str, dict[str, Any]]]
@@ -75,7 +75,7 @@ def test_an_agent_is_asked_and_its_answer_comes_back(hall: Hall, mosquitto: Mosq
 def test_an_agent_that_refuses_or_is_silent(
     hall: Hall, mosquitto: Mosquitto, asking: AgentQuestions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", 0.3)
+    monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", 0.3)
     console = console_over(hall.console.database, asking)
 
     def refuse(name: str, said: dict[str, Any]) -> Reply:
@@ -84,7 +84,7 @@ def test_an_agent_that_refuses_or_is_silent(
     with client_of(console, "act") as client:
         silent = client.post("/alerts/alert-1/acknowledge", json={})
         assert (silent.status_code, silent.json()["answered"]) == (202, False)
-        monkeypatch.setattr("warehouse.console.asking.ANSWER_S", PATIENCE_S)
+        monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", PATIENCE_S)
         with agents(mosquitto, refuse):
             refused = client.post("/alerts/alert-1/acknowledge", json={})
         assert (refused.status_code, "no alert that stands" in refused.json()["detail"]) == (409, True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from warehouse.console.pages.audit_words import ACTION_WORDS, action_words, detail_words
-from warehouse.console.pages.languages import translations_of
-from warehouse.console.pages.work import ACTIONS
+from warehouse.console.pages.routes.work import ACTIONS
+from warehouse.console.pages.words.audit_words import ACTION_WORDS, action_words, detail_words
+from warehouse.console.pages.words.languages import translations_of
 
 CONSOLE = Path(__file__).parents[3] / "warehouse" / "console"
 PLACES = {"entry_of": (2,), "AuditRow": (2,), "_note": (2, 3)}

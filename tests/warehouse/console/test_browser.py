@@ -19,10 +19,10 @@ from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.test_acting import agents
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.asking import AgentQuestions
+from warehouse.console.agents.asking import AgentQuestions
 from warehouse.console.context import Console
-from warehouse.console.people import add_person
-from warehouse.console.roles import Role
+from warehouse.console.identity.people import add_person
+from warehouse.console.identity.roles import Role
 from warehouse.store.database import Database
 
 GIVEN = "nine of twelve boxes"

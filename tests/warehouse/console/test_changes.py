@@ -19,9 +19,9 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import BASE, Follower, listening
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.changes import FeedPosition, newest
-from warehouse.console.streams import QUEUED
-from warehouse.console.tokens import list_tokens, make_token, revoke_token
+from warehouse.console.identity.tokens import list_tokens, make_token, revoke_token
+from warehouse.console.live.changes import FeedPosition, newest
+from warehouse.console.live.streams import QUEUED
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
 from warehouse.store.tables import changes, events
@@ -104,7 +104,7 @@ def test_a_place_that_is_none_is_refused(hall: Hall, last: str) -> None:
 
 
 def test_a_slow_client_is_dropped_and_the_others_go_on(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("warehouse.console.streaming.SEND_S", 5.0)
+    monkeypatch.setattr("warehouse.console.api.streaming.SEND_S", 5.0)
     token = make_token(hall.console.database, "slow", ["read"], None)
     with following(hall) as follower, socket.socket() as slow, elsewhere(hall) as database:
         port = follower._connection.port
@@ -124,7 +124,7 @@ def test_a_slow_client_is_dropped_and_the_others_go_on(hall: Hall, monkeypatch: 
 
 
 def test_a_revoked_token_ends_its_stream(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("warehouse.console.streaming.BEAT_S", 0.05)
+    monkeypatch.setattr("warehouse.console.api.streaming.BEAT_S", 0.05)
     with following(hall) as follower:
         assert follower.next() is not None
         for token in list_tokens(hall.console.database):
@@ -133,7 +133,7 @@ def test_a_revoked_token_ends_its_stream(hall: Hall, monkeypatch: pytest.MonkeyP
 
 
 def test_a_revoked_token_ends_a_stream_that_is_never_quiet(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("warehouse.console.streaming.BEAT_S", 0.5)
+    monkeypatch.setattr("warehouse.console.api.streaming.BEAT_S", 0.5)
     is_over = threading.Event()
     with following(hall) as follower, elsewhere(hall) as database:
 

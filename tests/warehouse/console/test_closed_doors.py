@@ -16,11 +16,11 @@ from tests.warehouse.console.serving import BASE, client_of, console_over, liste
 from tests.warehouse.console.test_live import Watcher
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
-from warehouse.console.bundles import Bundles
+from warehouse.console.agents.bundles import Bundles
 from warehouse.console.context import Console
-from warehouse.console.pages.products import load_products
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.products import load_products
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
 SECRET = b"root:x:0:0: what nobody is to read"
@@ -110,7 +110,7 @@ def test_nobody_follows_who_is_not_in(served: Served, view: str, cookie: str) ->
 
 
 def test_whoever_signs_out_is_told_no_more(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("warehouse.console.streaming.BEAT_S", 0.3)
+    monkeypatch.setattr("warehouse.console.api.streaming.BEAT_S", 0.3)
     person = Browser(served.console, Role.VIEWER)
     watcher = Watcher(served.port, person, "/live?view=work")
     assert person.post("/signout").status_code == 303

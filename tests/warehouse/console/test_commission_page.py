@@ -30,10 +30,10 @@ from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.visiting import Browser as Visitor
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.asking import AgentQuestions
+from warehouse.console.agents.asking import AgentQuestions
 from warehouse.console.context import Console
-from warehouse.console.pages.commissioning import MAX_NEIGHBOURS
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.routes.commissioning import MAX_NEIGHBOURS
 from warehouse.store.database import Database
 
 PATH = "/commission?agent=box&camera=cam"
@@ -124,7 +124,9 @@ def _saved(page: Page, number: int) -> None:
 def test_a_rack_is_laid_out_from_its_labels_and_back(
     browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.pages.label_searches.LABELS_S", PATIENCE_S)  # a busy machine reads slowly
+    monkeypatch.setattr(
+        "warehouse.console.pages.content.label_searches.LABELS_S", PATIENCE_S
+    )  # a busy machine reads slowly
     with visiting(browser, site.console, site.port, Role.SUPERVISOR, viewport={"width": 1280, "height": 900}) as page:
         open_laying_out(page)
         page.get_by_role("button", name="Find labels").click()

@@ -21,10 +21,10 @@ from tests.warehouse.console.serving import Follower, console_over, listening
 from tests.warehouse.receiving.making import write
 from warehouse.console.connections import TimedConnection
 from warehouse.console.context import Console
-from warehouse.console.people import add_person
-from warehouse.console.roles import Role
-from warehouse.console.sessions import begin_session
-from warehouse.console.tokens import make_token
+from warehouse.console.identity.people import add_person
+from warehouse.console.identity.roles import Role
+from warehouse.console.identity.sessions import begin_session
+from warehouse.console.identity.tokens import make_token
 from warehouse.store.database import Database
 
 REQUEST_S = 0.6
@@ -185,8 +185,8 @@ def test_a_stream_stays_open_and_a_connection_serves_again_and_again(
 def test_one_person_s_streams_and_one_token_s_leave_room_for_others(
     file_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.feed.MAX_OWN", 2)
-    monkeypatch.setattr("warehouse.console.streaming.MAX_OWN", 2)
+    monkeypatch.setattr("warehouse.console.live.feed.MAX_OWN", 2)
+    monkeypatch.setattr("warehouse.console.api.streaming.MAX_OWN", 2)
     console = console_over(file_database)
     with listening(console) as port:
         ours, theirs = (_cookies(console, name) for name in ("Wati", "Sri"))

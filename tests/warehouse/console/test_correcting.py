@@ -18,8 +18,8 @@ from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from tests.warehouse.teaching.judged import judge, say
 from warehouse.console.context import Console
-from warehouse.console.pages.products import load_products
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.products import load_products
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
 

@@ -17,7 +17,7 @@ from tests.warehouse.console.serving import client_of, console_over
 from tests.warehouse.console.test_acting import agents, done
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.asking import AgentQuestions
+from warehouse.console.agents.asking import AgentQuestions
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_an_agent_is_told_of_its_last_look_alone(hall: Hall, mosquitto: Mosquitt
 def test_what_was_said_stays_whatever_the_agent_answers(
     hall: Hall, mosquitto: Mosquitto, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", PATIENCE_S)
     event = hall.box.ids[29]
 
     def refuse(name: str, said: dict[str, Any]) -> Reply:
@@ -70,7 +70,7 @@ def test_what_was_said_stays_whatever_the_agent_answers(
 
     with agents(mosquitto, refuse):
         assert _say(client, event, "empty") == {"outcome": "refused", "reason": "it has changed"}
-    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", 0.3)
+    monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", 0.3)
     assert _say(client, event, "foreign")["outcome"] == "no answer"
     mosquitto.kill()
     assert _say(client, event, "empty")["outcome"] in {"not told", "no answer"}

@@ -16,10 +16,10 @@ from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.context import Console
-from warehouse.console.pages.coverage_history import CoverageHistory
-from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.products import ProductPhoto, Products
+from warehouse.console.pages.routes.coverage_history import CoverageHistory
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.roles import Role
 from warehouse.console.service import ServerSettings, run_server
 from warehouse.store.database import Database
 from warehouse.store.tables import coverage_days
@@ -114,7 +114,7 @@ def test_trends_show_it_of_all_of_an_aisle_and_of_a_family(hall: Console) -> Non
 def test_a_server_notes_it_while_it_runs_and_goes_on_where_the_database_takes_nothing(
     hall: Console, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("warehouse.console.pages.coverage_history.INTERVAL_S", 0.05)
+    monkeypatch.setattr("warehouse.console.pages.routes.coverage_history.INTERVAL_S", 0.05)
     history = history_of(hall.database)
     history.start()
     wait_for(lambda: len(noted(hall.database)) == 3)

@@ -19,11 +19,11 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import BASE, console_over
 from tests.warehouse.console.test_acting import asking
 from tests.warehouse.console.visiting import Browser
+from warehouse.console.agents.asking import AgentQuestions
 from warehouse.console.app import make_app
-from warehouse.console.asking import AgentQuestions
 from warehouse.console.context import Console
+from warehouse.console.identity.roles import Role
 from warehouse.console.pages.menu import PAGE_MODULES
-from warehouse.console.roles import Role
 
 __all__ = ["asking"]
 CALLS, MANY = 150, 5000
@@ -92,7 +92,7 @@ def calls(draw: st.DrawFn) -> tuple[APIRoute, Role, str, dict[str, str], dict[st
 @pytest.fixture(name="asked")
 def _asked(hall: Hall, asking: AgentQuestions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     """The server with a real broker, where no agent answers; whatever was called, its connection is the same."""
-    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", 0.01)
+    monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", 0.01)
     before = asking._session.connection
     yield console_over(hall.console.database, asking)
     assert not asking._session.problem

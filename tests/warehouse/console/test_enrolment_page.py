@@ -16,8 +16,8 @@ from tests.publishers import Publisher
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.teaching.judged import judge
-from warehouse.console.bundles import Bundles
-from warehouse.console.roles import Role
+from warehouse.console.agents.bundles import Bundles
+from warehouse.console.identity.roles import Role
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
 

@@ -10,13 +10,13 @@ from sqlalchemy import select, update
 from kardus.support.errors import UsageError
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import SITE_ADDRESS, Browser
-from warehouse.console import people as people_module
-from warehouse.console import sessions as sessions_module
+from warehouse.console.identity import people as people_module
+from warehouse.console.identity import sessions as sessions_module
+from warehouse.console.identity.people import add_person, find_person
+from warehouse.console.identity.roles import Role
+from warehouse.console.identity.sessions import IDLE, LOCK_S, TRIES, OneTimeLinks, locked_s
 from warehouse.console.limits import RateLimit
-from warehouse.console.pages.entering import local_path
-from warehouse.console.people import add_person, find_person
-from warehouse.console.roles import Role
-from warehouse.console.sessions import IDLE, LOCK_S, TRIES, OneTimeLinks, locked_s
+from warehouse.console.pages.routes.entering import local_path
 from warehouse.store.database import Database
 from warehouse.store.tables import audit, present, sessions, signin_failures, users
 

@@ -15,7 +15,7 @@ from tests.warehouse.console.test_hostile_words import Elements, mark
 from tests.warehouse.console.test_pages import paths
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import writer_of
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
 from warehouse.receiving.parsing import parse_message
 from warehouse.store.database import Database
 from warehouse.store.records import DeadLetter

@@ -27,9 +27,9 @@ from tests.warehouse.console.test_live import watching
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import pictures_of, write
 from tests.warehouse.teaching.judged import say
-from warehouse.console.asking import AgentQuestions
-from warehouse.console.people import add_person
-from warehouse.console.roles import Role
+from warehouse.console.agents.asking import AgentQuestions
+from warehouse.console.identity.people import add_person
+from warehouse.console.identity.roles import Role
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
 from warehouse.store.tables import audit, comments, offers, present, tasks

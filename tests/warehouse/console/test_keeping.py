@@ -16,8 +16,8 @@ from tests.warehouse.console.browsing import visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.receiving.making import write
 from warehouse.console.context import Console
-from warehouse.console.feed import Feed
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
+from warehouse.console.live.feed import Feed
 from warehouse.store.database import Database
 from warehouse.store.tables import comments
 

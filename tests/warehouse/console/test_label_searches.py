@@ -14,9 +14,9 @@ from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.test_acting import agents, asking
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.asking import AgentQuestions
-from warehouse.console.pages.label_searches import MAX_SEARCHES
-from warehouse.console.roles import Role
+from warehouse.console.agents.asking import AgentQuestions
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.label_searches import MAX_SEARCHES
 
 __all__ = ["asking"]  # a fixture
 Later = list[tuple[str, dict[str, Any]]]

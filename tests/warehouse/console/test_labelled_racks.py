@@ -23,9 +23,9 @@ from tests.warehouse.console.test_label_searches import Desk
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.asking import AgentQuestions
-from warehouse.console.pages import label_searches
-from warehouse.console.roles import Role
+from warehouse.console.agents.asking import AgentQuestions
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content import label_searches
 from warehouse.store.database import Database
 
 KIND: dict[str, Any] = {kind[1]: kind for kind in reversed(KINDS)}

@@ -51,7 +51,7 @@ def test_a_mistake_of_ours_is_a_problem_without_a_traceback(
     file_database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     console = console_over(file_database)
-    monkeypatch.setattr("warehouse.console.devices._part", lambda *_: 1 / 0)
+    monkeypatch.setattr("warehouse.console.api.devices._part", lambda *_: 1 / 0)
     with client_of(console) as client:
         found = client.get("/agents")
     assert (found.status_code, found.headers["content-type"]) == (500, "application/problem+json")

@@ -18,11 +18,11 @@ from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import client_of, console_over
 from tests.warehouse.receiving.making import write
 from warehouse.console.cursors import cursor_of, key_from_cursor
-from warehouse.console.pages.coverage_now import coverage_now
-from warehouse.console.pages.places import RACK_PATTERN, place_of
-from warehouse.console.pages.racks import rack_summaries
-from warehouse.console.pages.tiles import tiles_of
-from warehouse.console.pages.unannounced_changes import UnannouncedChanges
+from warehouse.console.pages.content.coverage_now import coverage_now
+from warehouse.console.pages.content.places import RACK_PATTERN, place_of
+from warehouse.console.pages.content.tiles import tiles_of
+from warehouse.console.pages.content.unannounced_changes import UnannouncedChanges
+from warehouse.console.pages.routes.racks import rack_summaries
 from warehouse.console.problems import ProblemError
 from warehouse.console.unicode_normalisation import composed_query
 from warehouse.store.database import Database

@@ -17,11 +17,12 @@ from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.context import Console
-from warehouse.console.feed import Feed
-from warehouse.console.pages import live, racks, work, worklist
+from warehouse.console.identity.people import change_role, remove_person
+from warehouse.console.identity.roles import Role
+from warehouse.console.live.feed import Feed
+from warehouse.console.pages.content import worklist
+from warehouse.console.pages.routes import live, racks, work
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.people import change_role, remove_person
-from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
 
@@ -190,7 +191,7 @@ def test_what_changed_between_the_page_and_its_stream_is_shown(database: Databas
 def test_an_agent_that_falls_silent_is_read_once_for_all(
     database: Database, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.feed.POLL_S", 0.3)
+    monkeypatch.setattr("warehouse.console.live.feed.POLL_S", 0.3)
     gone, console = Publisher("gone"), console_over(database)
     write(database, gone.event("A-01-1-01"), gone.state("A-01-1-01"), gone.state("B-01-1-01"))
     rack = (Role.VIEWER, "/live?view=rack&of=A-01", "en")
@@ -218,7 +219,7 @@ def _told_until(what: str, watcher: Watcher) -> list[str]:
 def test_whoever_may_see_something_else_is_looked_at_by_the_clock(
     database: Database, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.streaming.BEAT_S", 0.3)
+    monkeypatch.setattr("warehouse.console.api.streaming.BEAT_S", 0.3)
     box, is_over = Publisher(), threading.Event()
     write(database, box.event("A-01-1-01"), box.state("A-01-1-01"))
     console = console_over(database)
@@ -271,7 +272,7 @@ def test_an_agent_that_goes_between_a_page_and_its_stream_is_told(
     database: Database, page: str, *, is_followed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No event tells of it: the poll before the stream has told others, if anybody, and finds nothing new any more."""
-    monkeypatch.setattr("warehouse.console.feed.POLL_S", 0.1)
+    monkeypatch.setattr("warehouse.console.live.feed.POLL_S", 0.1)
     box, settings = Publisher(), PageSettings()
     write(database, box.event("A-01-1-01"), box.state("A-01-1-01"), box.online())
     console = console_over(database)

@@ -12,9 +12,9 @@ from tests.warehouse.console.browsing import violations, visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.receiving.making import write
 from warehouse.console.context import Console
-from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.products import ProductPhoto, Products
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
 FIRST, HERE, THERE, NEW = "A-01-2-02", "A-01-2-03", "A-01-2-04", "A-01-2-05"
@@ -56,7 +56,7 @@ def as_cam2(message: Message, sku: str) -> Message:
 def test_whoever_missed_too_much_sees_all_of_it_anew(
     browser: Browser, console: Console, box: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.streaming.MAX_BACKLOG", 3)
+    monkeypatch.setattr("warehouse.console.api.streaming.MAX_BACKLOG", 3)
     with listening(console) as port, visiting(browser, console, port, Role.OPERATOR) as page:
         for path in ("/rack?name=A-01", f"/location?code={HERE}"):
             lost: list[str] = []
@@ -79,7 +79,7 @@ def test_whoever_missed_too_much_sees_all_of_it_anew(
 def test_a_location_whose_agent_falls_silent_says_so_and_when_it_is_heard_again(
     browser: Browser, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.feed.POLL_S", 0.5)
+    monkeypatch.setattr("warehouse.console.live.feed.POLL_S", 0.5)
     with (
         listening(console) as port,
         visiting(browser, console, port, Role.OPERATOR) as page,
@@ -120,7 +120,7 @@ def test_a_location_that_is_given_up_goes_and_a_new_one_comes(
 def test_a_new_location_comes_to_its_part_of_a_rack_of_several(
     browser: Browser, console: Console, box: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.feed.POLL_S", 0.3)
+    monkeypatch.setattr("warehouse.console.live.feed.POLL_S", 0.3)
     monkeypatch.setattr("warehouse.console.pages.rack_parts.RACK_BYTES", 700)  # of one tile
     with listening(console) as port, visiting(browser, console, port, Role.OPERATOR) as page:
         live(page, "/rack?name=A-01&part=2")
@@ -164,7 +164,7 @@ def test_what_there_is_to_choose_from_is_what_the_rack_has_now(
 def test_a_rack_says_which_of_its_agents_are_offline(
     browser: Browser, console: Console, box: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.feed.POLL_S", 0.3)
+    monkeypatch.setattr("warehouse.console.live.feed.POLL_S", 0.3)
     elsewhere = Publisher("elsewhere")
     write(console.database, box.online(), elsewhere.state("B-01-1-01"), elsewhere.offline())
     with listening(console) as port, visiting(browser, console, port, Role.OPERATOR) as page:
@@ -186,7 +186,7 @@ def test_a_rack_says_which_of_its_agents_are_offline(
 def test_what_was_told_of_no_change_is_read_after_an_interruption(
     browser: Browser, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.feed.POLL_S", 0.3)
+    monkeypatch.setattr("warehouse.console.live.feed.POLL_S", 0.3)
     with (
         listening(console) as port,
         visiting(browser, console, port, Role.OPERATOR) as page,

@@ -14,7 +14,7 @@ from tests.warehouse.console.browsing import PHONE, visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
 from warehouse.store.database import Database
 
 CODE = "A-01-2-03"

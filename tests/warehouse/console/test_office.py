@@ -20,11 +20,11 @@ from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from tests.warehouse.teaching.judged import judge, say
-from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.identity.people import find_person, list_people
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.products import ProductPhoto, Products
 from warehouse.console.pages.rendering import TEMPLATES
-from warehouse.console.pages.trends import trends_of
-from warehouse.console.people import find_person, list_people
-from warehouse.console.roles import Role
+from warehouse.console.pages.routes.trends import trends_of
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
 from warehouse.store.reader import StoreReader

@@ -22,11 +22,11 @@ from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write, writer_of
 from tests.warehouse.teaching.judged import say
 from warehouse.console.context import Console
+from warehouse.console.identity.people import add_person
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.products import ProductPhoto, Products
+from warehouse.console.pages.content.tiles import tile_id
 from warehouse.console.pages.list_parts import PART_BYTES, part_of
-from warehouse.console.pages.products import ProductPhoto, Products
-from warehouse.console.pages.tiles import tile_id
-from warehouse.console.people import add_person
-from warehouse.console.roles import Role
 from warehouse.receiving.parsing import parse_message
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth

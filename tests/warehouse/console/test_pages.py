@@ -20,10 +20,10 @@ from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from warehouse.console.app import make_app
+from warehouse.console.identity.roles import Role
 from warehouse.console.pages import static_files
-from warehouse.console.pages.languages import LANGUAGES, Local, catalog_of, chosen_language, translations_of
 from warehouse.console.pages.rendering import TEMPLATES, environment
-from warehouse.console.roles import Role
+from warehouse.console.pages.words.languages import LANGUAGES, Local, catalog_of, chosen_language, translations_of
 from warehouse.store.database import Database
 
 EVIL = "\"'><img src=x onerror=alert(1)>{{7*77777}}"

@@ -11,8 +11,8 @@ from tests.publishers import Message, Publisher
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
-from warehouse.console.pages.predecessors import predecessors
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.predecessors import predecessors
 from warehouse.store.database import Database
 
 PLACE = "A-03-1-01"

@@ -16,10 +16,10 @@ from kardus.support.errors import UsageError
 from kardus.support.spelling import decomposed
 from simulator.demo.play import DEMO_BUNDLE
 from tests.publishers import jpeg
-from warehouse.console.asking import AgentAnswer, Unanswered
-from warehouse.console.pages.places import place_of, standing
-from warehouse.console.pages.products import ProductPhoto, Products, load_products
-from warehouse.console.pages.snapshots import MAX_KEPT, CameraPicture, NoPicture, Snapshots, location_crop
+from warehouse.console.agents.asking import AgentAnswer, Unanswered
+from warehouse.console.pages.content.places import place_of, standing
+from warehouse.console.pages.content.products import ProductPhoto, Products, load_products
+from warehouse.console.pages.content.snapshots import MAX_KEPT, CameraPicture, NoPicture, Snapshots, location_crop
 
 
 def picture(path: Path, colour: str) -> None:

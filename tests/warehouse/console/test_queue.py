@@ -24,12 +24,12 @@ from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.asking import AgentQuestions
+from warehouse.console.agents.asking import AgentQuestions
 from warehouse.console.context import Console
-from warehouse.console.pages.task_notes import note_action
-from warehouse.console.people import add_person, find_person
-from warehouse.console.roles import Role
-from warehouse.console.sessions import begin_session
+from warehouse.console.identity.people import add_person, find_person
+from warehouse.console.identity.roles import Role
+from warehouse.console.identity.sessions import begin_session
+from warehouse.console.pages.content.task_notes import note_action
 from warehouse.store.database import Database
 from warehouse.store.tables import audit
 
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright
 @pytest.fixture
 def console(file_database: Database, asking: AgentQuestions, monkeypatch: pytest.MonkeyPatch) -> Console:
     """Two tasks in one rack, whose agent is silent: the server would wait for its answer before it ends."""
-    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", 0.2)
+    monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", 0.2)
     box = Publisher()
     for code in (HERE, THERE):
         alert = Alert(id=f"alert-{code}", status="open", opened=datetime.now(UTC))
@@ -100,7 +100,7 @@ def actions(console: Console) -> list[tuple[str, str]]:
 def test_an_acknowledgement_waits_for_its_agent_says_so_and_holds_nothing_up(
     browser: Browser, console: Console, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", 10.0)  # here one answers
+    monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", 10.0)  # here one answers
     voice = Publisher()
     with (
         working(browser, console) as (phone, _),

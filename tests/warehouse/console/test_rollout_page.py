@@ -31,13 +31,13 @@ from tests.warehouse.console.test_acting import Asked, agents
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
+from warehouse.console.agents.asking import AgentQuestions
+from warehouse.console.agents.bundles import Bundles
 from warehouse.console.app import make_app
-from warehouse.console.asking import AgentQuestions
-from warehouse.console.bundles import Bundles
 from warehouse.console.context import Console
+from warehouse.console.identity.roles import Role
 from warehouse.console.limits import RateLimit
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.roles import Role
 from warehouse.store.database import Database
 from warehouse.store.tables import audit, models
 

@@ -26,8 +26,8 @@ from tests.warehouse.console.serving import BASE, Follower
 from warehouse.__main__ import main
 from warehouse.authority.register import create_authority
 from warehouse.authority.roles import CertificateRole
-from warehouse.console.scopes import SCOPES
-from warehouse.console.tokens import make_token
+from warehouse.console.identity.scopes import SCOPES
+from warehouse.console.identity.tokens import make_token
 from warehouse.store.opening import open_database
 
 NUMBER = 1500

@@ -22,9 +22,9 @@ from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.asking import AgentQuestions, Question, Unanswered
-from warehouse.console.pages.snapshots import NoPicture, Snapshots
-from warehouse.console.roles import Role
+from warehouse.console.agents.asking import AgentQuestions, Question, Unanswered
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.snapshots import NoPicture, Snapshots
 from warehouse.store.database import Database
 from warehouse.store.tables import audit, sent_once
 
@@ -49,7 +49,7 @@ def say(client: MqttClient, asking: AgentQuestions, message: Message, *, is_offl
 @pytest.fixture(name="impatient")
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A test that waits for an agent that is offline fails, however slow the machine is."""
-    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", PATIENCE_S)
     began = time.monotonic()
     yield
     assert time.monotonic() - began < PATIENCE_S
@@ -129,14 +129,14 @@ def test_who_is_back_or_forgotten_is_asked_and_a_new_connection_begins_anew(
 def test_an_acknowledgement_counts_when_the_agent_has_it_and_is_asked_for_until_then(
     hall: Hall, mosquitto: Mosquitto, asking: AgentQuestions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.asking.ANSWER_S", 0.3)
+    monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", 0.3)
     database = hall.console.database
     browser, key = Browser(console_over(database, asking), Role.OPERATOR), uuid7()
     silent = browser.post("/work", do="acknowledge", alerts="alert-1", id=key)
     assert (silent.status_code, "it is asked again" in silent.text) == (504, True)
     assert _sent(database) == 0
     with agents(mosquitto, done) as asked:
-        monkeypatch.setattr("warehouse.console.asking.ANSWER_S", PATIENCE_S)
+        monkeypatch.setattr("warehouse.console.agents.asking.ANSWER_S", PATIENCE_S)
         for _ in range(2):
             assert browser.post("/work", do="acknowledge", alerts="alert-1", id=key).status_code == 204
         assert browser.post("/work", do="acknowledge", alerts="alert-1", id=uuid7()).status_code == 204

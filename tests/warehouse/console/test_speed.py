@@ -12,12 +12,12 @@ from kardus.contract.verdicts import Verdict
 from kardus.support.time_zone import UTC_ZONE
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import write
-from warehouse.console.pages.languages import LANGUAGES, Local
-from warehouse.console.pages.places import RACK_PATTERN
-from warehouse.console.pages.products import Products
-from warehouse.console.pages.rack_codes import RackCodes
-from warehouse.console.pages.rack_sizes import RackSizes
-from warehouse.console.pages.tiles import tiles_of
+from warehouse.console.pages.content.places import RACK_PATTERN
+from warehouse.console.pages.content.products import Products
+from warehouse.console.pages.content.rack_codes import RackCodes
+from warehouse.console.pages.content.rack_sizes import RackSizes
+from warehouse.console.pages.content.tiles import tiles_of
+from warehouse.console.pages.words.languages import LANGUAGES, Local
 from warehouse.store.database import Database
 
 
@@ -66,7 +66,7 @@ def test_how_long_a_racks_tiles_are_is_read_once_a_minute(
         assert sizes.of(connection, "A-01", ["A-01-1-01"], products) is first
         both = sizes.of(connection, "A-01", ["A-01-1-01", "A-01-1-02"], products)
         assert both["A-01-1-02"] > both["A-01-1-01"] + 100
-        monkeypatch.setattr("warehouse.console.pages.rack_sizes.KEPT_S", 0.0)
+        monkeypatch.setattr("warehouse.console.pages.content.rack_sizes.KEPT_S", 0.0)
         assert sizes.of(connection, "A-01", ["A-01-1-01", "A-01-1-02"], products) is not both
         assert sizes.of(connection, "nowhere", [], products) == {}
     assert sizes._known.keys() == {"A-01"}

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Connection
 
-from warehouse.console.audiences import WholeViewAudience
-from warehouse.console.changes import FeedPosition, StoredChange
-from warehouse.console.feed import Feed
-from warehouse.console.streams import Stream
-from warehouse.console.subscribers import Subscribers
+from warehouse.console.live.audiences import WholeViewAudience
+from warehouse.console.live.changes import FeedPosition, StoredChange
+from warehouse.console.live.feed import Feed
+from warehouse.console.live.streams import Stream
+from warehouse.console.live.subscribers import Subscribers
 from warehouse.store.database import Database
 
 
@@ -86,7 +86,7 @@ def test_who_comes_before_a_change_is_read_is_told_of_it(database: Database, mon
         noted.extend(everybody)
         return []
 
-    monkeypatch.setattr("warehouse.console.feed._changes_for", note)
+    monkeypatch.setattr("warehouse.console.live.feed._changes_for", note)
     change = SimpleNamespace(place=FeedPosition(1, 0))
     feed._place, feed._next_poll_s = FeedPosition(0, 0), float("inf")
 
@@ -95,7 +95,7 @@ def test_who_comes_before_a_change_is_read_is_told_of_it(database: Database, mon
             assert feed.join(shown, "somebody")
             return [change]
 
-        monkeypatch.setattr("warehouse.console.feed.read_changes", read)
+        monkeypatch.setattr("warehouse.console.live.feed.read_changes", read)
         feed._round()
 
     asyncio.run(one_comes_meanwhile())

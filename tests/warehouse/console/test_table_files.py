@@ -15,9 +15,9 @@ from tests.publishers import Publisher
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
-from warehouse.console.pages import exports
-from warehouse.console.pages.table_files import ExportedValue, table_file
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.tables import exports
+from warehouse.console.pages.tables.table_files import ExportedValue, table_file
 from warehouse.store.database import Database
 from warehouse.store.tables import audit
 

@@ -13,8 +13,8 @@ from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import pictures_of, write
 from tests.warehouse.teaching.judged import judge
 from train.data.data_set import read_data
-from warehouse.console.pages.label_comments import comment_words
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.words.label_comments import comment_words
 from warehouse.store.labels import StatedTruth
 from warehouse.teaching.training_set import export_training_set
 

@@ -17,9 +17,9 @@ from tests.warehouse.console.serving import BASE, client_of, console_over
 from warehouse.__main__ import main
 from warehouse.console.app import make_app
 from warehouse.console.context import KnownTokens
+from warehouse.console.identity.scopes import SCOPES, Scope
+from warehouse.console.identity.tokens import list_tokens, make_token, principal_of, revoke_token
 from warehouse.console.limits import RateLimit
-from warehouse.console.scopes import SCOPES, Scope
-from warehouse.console.tokens import list_tokens, make_token, principal_of, revoke_token
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
 from warehouse.store.tables import present, tokens

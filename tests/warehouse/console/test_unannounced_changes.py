@@ -11,9 +11,9 @@ from tests.publishers import Publisher
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
-from warehouse.console.pages.places import RACK_PATTERN
-from warehouse.console.pages.unannounced_changes import UnannouncedChanges, UnannouncedRackChanges
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.places import RACK_PATTERN
+from warehouse.console.pages.content.unannounced_changes import UnannouncedChanges, UnannouncedRackChanges
 from warehouse.store.database import Database, StoreError
 
 RACKS = ("A-01", "B-01", "C-01")
@@ -121,7 +121,7 @@ def test_a_reading_that_fails_forgets_nothing(database: Database, monkeypatch: p
 
     for one in ("tiles_of", "offline_agents", "place_of"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"warehouse.console.pages.unannounced_changes.{one}", fail)
+            patch.setattr(f"warehouse.console.pages.content.unannounced_changes.{one}", fail)
             with pytest.raises(StoreError):
                 looks.next()
     found = looks.next()

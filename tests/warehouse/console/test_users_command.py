@@ -12,7 +12,7 @@ from tests.in_process import assert_one_line, call
 from tests.patience import PATIENCE_S
 from tests.warehouse.console.test_service import port_of, running
 from warehouse.__main__ import main
-from warehouse.console.people import add_person, with_password
+from warehouse.console.identity.people import add_person, with_password
 from warehouse.console.service import ServerSettings, _wants_link
 from warehouse.store.address import address_of
 from warehouse.store.opening import open_database

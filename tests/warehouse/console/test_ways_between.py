@@ -14,7 +14,7 @@ from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.test_page_sizes import parts
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import writer_of
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
 from warehouse.receiving.parsing import parse_message
 from warehouse.store.opening import open_database
 

@@ -14,9 +14,9 @@ from tests.warehouse.console.browsing import PHONE, visiting
 from tests.warehouse.console.serving import console_over, listening
 from tests.warehouse.receiving.making import write
 from warehouse.console.context import Console
-from warehouse.console.pages.products import ProductPhoto, Products
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.products import ProductPhoto, Products
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.roles import Role
 from warehouse.store.database import Database
 
 WRONG, EMPTY, RIGHT, DISPUTED = "A-01-1-01", "A-01-2-02", "A-01-2-03", "A-01-3-01"
@@ -187,7 +187,7 @@ def test_the_work_list_on_paper_is_the_tasks_and_nothing_else(browser: Browser, 
 def test_a_long_list_on_paper_says_which_part_it_is(
     browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.console.pages.work.TASK_BYTES", 160_000)
+    monkeypatch.setattr("warehouse.console.pages.routes.work.TASK_BYTES", 160_000)
     with visiting(browser, site.console, site.port, Role.VIEWER) as page:
         page.goto("/work?part=2")
         assert not page.get_by_text("Part 2 of 3").is_visible()

@@ -22,12 +22,12 @@ from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
-from warehouse.console.asking import AgentQuestions
-from warehouse.console.pages.products import ProductPhoto, Products
-from warehouse.console.pages.task_notes import TakenError, note_action, note_known
-from warehouse.console.pages.worklist import tasks_of
-from warehouse.console.people import find_person
-from warehouse.console.roles import Role
+from warehouse.console.agents.asking import AgentQuestions
+from warehouse.console.identity.people import find_person
+from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.products import ProductPhoto, Products
+from warehouse.console.pages.content.task_notes import TakenError, note_action, note_known
+from warehouse.console.pages.content.worklist import tasks_of
 from warehouse.store.database import Database
 from warehouse.store.tables import audit, comments, sent_once, tasks
 

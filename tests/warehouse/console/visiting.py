@@ -8,10 +8,10 @@ from starlette.testclient import TestClient
 
 from warehouse.console.app import make_app
 from warehouse.console.context import Console
+from warehouse.console.identity.people import add_person, find_person
+from warehouse.console.identity.roles import Role
+from warehouse.console.identity.sessions import begin_session, csrf_of
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.people import add_person, find_person
-from warehouse.console.roles import Role
-from warehouse.console.sessions import begin_session, csrf_of
 
 SITE_ADDRESS = "http://testserver"
 

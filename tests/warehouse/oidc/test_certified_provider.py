@@ -14,8 +14,8 @@ from tests.warehouse.oidc.certified_provider import CertifiedProvider
 from tests.warehouse.oidc.conftest import FILE
 from tests.warehouse.oidc.open_id_provider import CLIENT, SECRET, Key
 from tests.warehouse.oidc.test_page import refusals
+from warehouse.console.identity.people import add_person
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.people import add_person
 from warehouse.oidc.provider import IdentityProvider
 from warehouse.oidc.settings import read_settings
 from warehouse.store.database import Database

@@ -10,10 +10,10 @@ from kardus.support.errors import UsageError
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.oidc.open_id_provider import OpenIdProvider
+from warehouse.console.identity.people import add_person, change_password, change_role, find_person
+from warehouse.console.identity.roles import Role
+from warehouse.console.identity.sessions import LONGEST_PROVIDED
 from warehouse.console.limits import RateLimit
-from warehouse.console.people import add_person, change_password, change_role, find_person
-from warehouse.console.roles import Role
-from warehouse.console.sessions import LONGEST_PROVIDED
 from warehouse.oidc.provider import IdentityProvider
 from warehouse.store.database import Database
 from warehouse.store.tables import audit, present, sessions

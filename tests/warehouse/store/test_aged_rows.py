@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import pictures_of, write
-from warehouse.console.auditing import AuditRow, insert_entries
+from warehouse.console.identity.auditing import AuditRow, insert_entries
 from warehouse.store import aged_rows
 from warehouse.store.aged_rows import AgedRows
 from warehouse.store.database import Database

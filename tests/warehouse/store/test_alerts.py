@@ -15,7 +15,7 @@ from kardus.contract.verdicts import Verdict
 from tests.clusters import Cluster
 from tests.publishers import Message, Publisher
 from tests.warehouse.receiving.making import pictures_of, retention_of, write
-from warehouse.console.auditing import AuditRow, insert_entries
+from warehouse.console.identity.auditing import AuditRow, insert_entries
 from warehouse.store.address import address_of
 from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database, StoreError

@@ -10,8 +10,8 @@ from sqlalchemy import event as sqlalchemy_event
 
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import write
-from warehouse.console.corrections import correction_question
-from warehouse.console.later_states import _last_event
+from warehouse.console.api.corrections import correction_question
+from warehouse.console.live.later_states import _last_event
 from warehouse.store.database import Database
 
 QUESTIONS: dict[str, Callable[[Connection, Publisher, dict[str, Any]], object]] = {

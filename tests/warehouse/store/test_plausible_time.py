@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from kardus.support.clock import SetClock
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import retention_of, write
-from warehouse.console.auditing import AuditRow, insert_entries
+from warehouse.console.identity.auditing import AuditRow, insert_entries
 from warehouse.store.database import Database
 from warehouse.store.plausible_time import PACE, PlausibleTime
 from warehouse.store.retention import Keep

@@ -8,10 +8,10 @@ from anyio import to_thread
 from fastapi import Depends, Request
 
 from warehouse.console.context import Served, slow_down
-from warehouse.console.pages.languages import N_
+from warehouse.console.identity.roles import Role
+from warehouse.console.identity.sessions import Visit, visit_of
+from warehouse.console.pages.words.languages import N_
 from warehouse.console.problems import ProblemError
-from warehouse.console.roles import Role
-from warehouse.console.sessions import Visit, visit_of
 
 READING = frozenset({"GET", "HEAD"})
 MAX_FIELDS = 2000

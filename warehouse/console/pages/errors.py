@@ -9,8 +9,8 @@ from fastapi.exceptions import WebSocketRequestValidationError
 from starlette.responses import RedirectResponse
 
 from warehouse.console.pages.access import SignInError
-from warehouse.console.pages.languages import N_
 from warehouse.console.pages.rendering import HEADERS, language_of, page, translator
+from warehouse.console.pages.words.languages import N_
 from warehouse.console.problems import ProblemError
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]

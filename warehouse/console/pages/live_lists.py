@@ -7,12 +7,12 @@ from typing import Any, Self
 
 from sqlalchemy import Connection
 
-from warehouse.console.audiences import WholeViewAudience
-from warehouse.console.changes import StoredChange
-from warehouse.console.pages.languages import Local
+from warehouse.console.identity.roles import Role
+from warehouse.console.live.audiences import WholeViewAudience
+from warehouse.console.live.changes import StoredChange
 from warehouse.console.pages.rendering import part
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.roles import Role
+from warehouse.console.pages.words.languages import Local
 
 SHOWN_BY = frozenset({"event", "comment", "task", "state", "agent", "camera"})
 """Changes after which a list may say something else."""

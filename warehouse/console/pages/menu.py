@@ -2,31 +2,29 @@
 
 from fastapi import FastAPI
 
-from warehouse.console.pages import (
+from warehouse.console.pages import static_files
+from warehouse.console.pages.errors import explain_to_people
+from warehouse.console.pages.menu_entry import MenuEntry
+from warehouse.console.pages.routes import (
     account,
     commissioning,
     enrolment,
     entering,
-    exports,
     fleet,
     live,
     location,
     people_page,
     pictures,
     precision,
-    rack_exports,
     racks,
     rollout,
     single_sign_on,
-    static_files,
     teaching,
-    teaching_exports,
     trends,
     work,
 )
-from warehouse.console.pages.errors import explain_to_people
-from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.settings import PageSettings
+from warehouse.console.pages.tables import exports, rack_exports, teaching_exports
 
 PAGE_MODULES = (
     racks,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from warehouse.console.roles import Role
+from warehouse.console.identity.roles import Role
 
 
 @dataclass(frozen=True)

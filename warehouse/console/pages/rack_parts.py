@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection
 
+from warehouse.console.pages.content.places import MAX_TILES
 from warehouse.console.pages.list_parts import ListPart, part_of
-from warehouse.console.pages.places import MAX_TILES
 from warehouse.console.pages.settings import PageSettings
 
 RACK_BYTES = 186_000

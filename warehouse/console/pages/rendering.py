@@ -12,14 +12,14 @@ from jinja2.runtime import Context
 
 from kardus.support.control_characters import escaped
 from kardus.support.time_zone import TimeZone
-from warehouse.console.pages.audit_words import action_words, detail_words
-from warehouse.console.pages.label_comments import comment_words
-from warehouse.console.pages.languages import LANGUAGES, Local, Translate, chosen_language, translations_of
+from warehouse.console.identity.roles import Role
+from warehouse.console.identity.sessions import Visit
 from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.static_files import static_address
-from warehouse.console.pages.verdicts import VERDICTS, verdict_style
-from warehouse.console.roles import Role
-from warehouse.console.sessions import Visit
+from warehouse.console.pages.words.audit_words import action_words, detail_words
+from warehouse.console.pages.words.label_comments import comment_words
+from warehouse.console.pages.words.languages import LANGUAGES, Local, Translate, chosen_language, translations_of
+from warehouse.console.pages.words.verdicts import VERDICTS, verdict_style
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_COOKIE = "kardus_language"

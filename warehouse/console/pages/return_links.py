@@ -9,11 +9,11 @@ from fastapi import Depends, Query
 
 from kardus.support.whole_numbers import whole_number
 from warehouse.console.context import Console
+from warehouse.console.pages.content.places import place_of
+from warehouse.console.pages.content.tiles import tile_id
 from warehouse.console.pages.list_parts import MAX_PART, PartNumber
-from warehouse.console.pages.places import place_of
 from warehouse.console.pages.rack_parts import rack_part
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.pages.tiles import tile_id
 
 MAX_NUMBER = 2**63 - 1
 PAGES = ("rack", "location", "work", "mine")

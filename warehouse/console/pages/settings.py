@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kardus.support.time_zone import UTC_ZONE, TimeZone
-from warehouse.console.bundles import Bundles
-from warehouse.console.pages.label_searches import LabelSearches
-from warehouse.console.pages.places import RACK_PATTERN
-from warehouse.console.pages.precision_now import PrecisionNow
-from warehouse.console.pages.products import Products
-from warehouse.console.pages.rack_codes import RackCodes
-from warehouse.console.pages.rack_sizes import RackSizes
-from warehouse.console.pages.snapshots import Snapshots
-from warehouse.console.pages.unannounced_changes import UnannouncedChanges
-from warehouse.console.sessions import OneTimeLinks
+from warehouse.console.agents.bundles import Bundles
+from warehouse.console.identity.sessions import OneTimeLinks
+from warehouse.console.pages.content.label_searches import LabelSearches
+from warehouse.console.pages.content.places import RACK_PATTERN
+from warehouse.console.pages.content.precision_now import PrecisionNow
+from warehouse.console.pages.content.products import Products
+from warehouse.console.pages.content.rack_codes import RackCodes
+from warehouse.console.pages.content.rack_sizes import RackSizes
+from warehouse.console.pages.content.snapshots import Snapshots
+from warehouse.console.pages.content.unannounced_changes import UnannouncedChanges
 from warehouse.oidc.provider import IdentityProvider
 
 

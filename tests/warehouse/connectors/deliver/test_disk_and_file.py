@@ -25,8 +25,8 @@ from tests.publishers import SITE, Publisher
 from tests.warehouse.connectors.deliver.making import settings_of, told_of
 from tests.warehouse.connectors.deliver.rigs import WebhookRig
 from tests.warehouse.receiving.making import write
-from warehouse.console.scopes import SCOPES
-from warehouse.console.tokens import make_token
+from warehouse.console.identity.scopes import SCOPES
+from warehouse.console.identity.tokens import make_token
 from warehouse.store.checking import check_database
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader

@@ -1,0 +1,1 @@
+"""What is said to agents over MQTT: questions, bundles that are offered, and requests for new products."""

@@ -1,0 +1,1 @@
+"""The API's routes by subject, and the records that they answer with."""

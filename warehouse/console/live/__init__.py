@@ -1,0 +1,1 @@
+"""What changes while somebody looks: read once from the store, and sent to each audience in the same bytes."""

@@ -1,0 +1,1 @@
+"""What the pages show, found in the store or asked of agents, and kept where finding it takes long."""

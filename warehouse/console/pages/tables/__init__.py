@@ -1,0 +1,1 @@
+"""Lists as table files, .csv and .xlsx."""
