@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from PIL import Image
 
 from edge_agent.camera import source
-from edge_agent.camera.decoding import Attention
+from edge_agent.camera.attention import Attention
 from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.camera.source import PictureSource
 from edge_agent.codes.rack_watch import RackWatch

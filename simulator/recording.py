@@ -10,7 +10,7 @@ from PIL import Image
 from kardus.contract.messages import Expected
 from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
 from kardus.support.files import appearing
-from kardus.support.tables import EMPTY
+from kardus.support.tabular.tables import EMPTY
 from simulator.scene import Rack
 from simulator.script import ChangeKind
 from simulator.shelf import Shelf

@@ -278,7 +278,7 @@ def fuzzed(seed: int) -> Answer:
 
 def decoders() -> list[int]:
     """The decoding processes of this process's own cameras: it may have other children (a database of the tests)."""
-    return [process for process in children() if "edge_agent.camera.decoder" in command_line(process)]
+    return [process for process in children() if "edge_agent.camera.decoding.decoder" in command_line(process)]
 
 
 def command_line(process: int) -> str:

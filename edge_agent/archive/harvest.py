@@ -133,8 +133,8 @@ class Harvest:
 
     def _rewrite(self, new: Sequence[dict[str, str]]) -> None:
         """Write the table whole: its rows as somebody has left them, but those whose photo is gone, and new ones."""
-        from kardus.support.table_headers import WantedColumns  # noqa: PLC0415 - an agent starts sooner without tables
-        from kardus.support.tables import read_rows  # noqa: PLC0415
+        from kardus.support.tabular.table_headers import WantedColumns  # noqa: PLC0415 - an agent starts sooner without tables
+        from kardus.support.tabular.tables import read_rows  # noqa: PLC0415
 
         table = self._folder / LABELS
         _close(table)

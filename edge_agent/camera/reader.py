@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from edge_agent.camera.decoding import Attention
+from edge_agent.camera.attention import Attention
 from edge_agent.camera.source import Attentive, Connecting, PictureSource, Resting
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.inference.part_decoded import GivenPicture

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
-from edge_agent.camera.decoding import Attention
+from edge_agent.camera.attention import Attention
+from edge_agent.camera.decoding.stream import mjpeg_source, rtsp_source, v4l2_source, video_source
 from edge_agent.camera.still import FolderPictures, StillPicture
-from edge_agent.camera.stream import mjpeg_source, rtsp_source, v4l2_source, video_source
 from edge_agent.config import sources
 from edge_agent.config.sources import RealSource
 from kardus.inference.part_decoded import GivenPicture
@@ -75,7 +75,7 @@ def open_source(section: RealSource) -> PictureSource:  # noqa: PLR0911 - one li
         case sources.MjpegSource() as mjpeg:
             return mjpeg_source(mjpeg)
         case sources.SnapshotSource() as snapshot:
-            from edge_agent.camera.snapshot import HttpSnapshot  # noqa: PLC0415 - others start sooner without HTTP
+            from edge_agent.camera.http.snapshot import HttpSnapshot  # noqa: PLC0415 - others start sooner without HTTP
 
             return HttpSnapshot(snapshot)
         case sources.V4l2Source() as device:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from edge_agent.camera.decoding import Attention
+from edge_agent.camera.attention import Attention
 from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.photo_files import PHOTO_SUFFIXES, sort_folder
 from kardus.inference.preprocess import read_half, read_picture

@@ -16,7 +16,7 @@ from edge_agent.replay.session import read_truth, replay
 from kardus.support.console import err, print_result
 from kardus.support.errors import DataError, UsageError
 from kardus.support.spelling import composed
-from kardus.support.tables import EMPTY, read_table
+from kardus.support.tabular.tables import EMPTY, read_table
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from edge_agent.camera.decoding.stream import video_source
 from edge_agent.camera.still import FolderPictures, try_picture
-from edge_agent.camera.stream import video_source
 from edge_agent.config.sources import VideoSource
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
 from kardus.contract.messages import Expected

@@ -17,7 +17,7 @@ from tests.end_to_end.environments import needed
 from tests.patience import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("edge_agent.cli.main", "warehouse.cli.main", "simulator.demo.play", "edge_agent.camera.snapshot")
+COMMANDS = ("edge_agent.cli.main", "warehouse.cli.main", "simulator.demo.play", "edge_agent.camera.http.snapshot")
 
 
 def _making() -> list[str | Path]:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.agent import Agent
-from edge_agent.camera.decoding import Attention
+from edge_agent.camera.attention import Attention
 from edge_agent.camera.still import FolderPictures
 from edge_agent.config import load_config
 from kardus.contract.messages import Expected

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kardus.mqtt.settings import BrokerSettings
-from kardus.support.tables import read_table
+from kardus.support.tabular.tables import read_table
 from simulator.demo.play import DEMO_BUNDLE
 from tests.agents import LOCATIONS, SITE, AgentProcess, drawn_stock, grey_frame, skus, still_frames, write_config
 from tests.brokers import Mosquitto

@@ -25,7 +25,7 @@ from edge_agent.archive.harvest import LABELS, upright_jpeg
 from edge_agent.config.data_folder import HARVEST_FOLDER
 from kardus.contract.manifest import EMPTY_CLASS
 from kardus.mqtt.settings import BrokerSettings
-from kardus.support.tables import read_table
+from kardus.support.tabular.tables import read_table
 from simulator.dataset import draw_photo
 from simulator.demo.broker import run_broker
 from simulator.pictures import DrawnPictures, generator

@@ -19,7 +19,7 @@ import openpyxl
 
 from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
-from tests.kardus.support.workbooks.making import write_xlsx
+from tests.kardus.support.tabular.workbooks.making import write_xlsx
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import read_stock
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import av
 
-from edge_agent.camera.packet_sizes import COURSES
+from edge_agent.camera.rest.packet_sizes import COURSES
 from simulator.demo.broker import free_port
 from simulator.demo.play import DEMO_BUNDLE, DEMO_KEY
 from simulator.recording import camera_toml

@@ -16,7 +16,7 @@ from kardus.contract.manifest import ClassInfo
 from kardus.inference.photo_files import is_hidden, sort_folder
 from kardus.support.errors import DataError
 from kardus.support.spelling import find_spelt
-from kardus.support.tables import Row
+from kardus.support.tabular.tables import Row
 from train.data.class_folders import SPLIT_NAMES, read_class_folders
 from train.data.label_table import read_label_table
 from train.data.proposals import ProposedLabel, sort_out

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kardus.contract.manifest import class_name
 from kardus.support.spelling import composed
-from kardus.support.tables import Row, read_table
+from kardus.support.tabular.tables import Row, read_table
 
 _NAMES = ("name", "sku", "proposed", "seen")
 _AS_WRITTEN = ("path",)

@@ -12,7 +12,7 @@ from pathlib import Path
 from kardus.contract.proposals import ProposalStatus
 from kardus.support.errors import DataError
 from kardus.support.spelling import find_spelt
-from kardus.support.tables import Row
+from kardus.support.tabular.tables import Row
 from train.data.label_table import read_label_table
 
 _STATUSES = tuple(status.value for status in ProposalStatus)

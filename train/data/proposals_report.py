@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kardus.support.files import write_whole
-from kardus.support.tables import read_table
+from kardus.support.tabular.tables import read_table
 from train.data.check import thumbnail
 from train.data.proposals import ProposedLabel
 

@@ -10,8 +10,8 @@ from kardus.mqtt.settings import BrokerSettings
 from kardus.support.console import err, out
 from kardus.support.errors import KardusError
 from kardus.support.logs import set_up
-from kardus.support.table_headers import TableLayout
-from kardus.support.tables import EMPTY
+from kardus.support.tabular.table_headers import TableLayout
+from kardus.support.tabular.tables import EMPTY
 from warehouse.cli.broker_options import with_broker
 from warehouse.cli.health_option import HealthOption, listen_address
 from warehouse.cli.topic_options import SiteOption

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
-from kardus.support.tables import Row
+from kardus.support.tabular.tables import Row
 
 EXAMPLES = 5
 """So many are named."""

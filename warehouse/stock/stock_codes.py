@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from kardus.contract.messages import MAX_SKU
 from kardus.contract.topics import is_location
 from kardus.support.spelling import composed
-from kardus.support.tables import EMPTY
-from kardus.support.text_cells import is_error
+from kardus.support.tabular.tables import EMPTY
+from kardus.support.tabular.text_cells import is_error
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _INVISIBLE = re.compile(

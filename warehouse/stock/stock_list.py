@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from kardus.support.errors import DataError
 from kardus.support.spelling import composed
-from kardus.support.table_headers import TableLayout, WantedColumns
-from kardus.support.tables import EMPTY, Row, read_rows
+from kardus.support.tabular.table_headers import TableLayout, WantedColumns
+from kardus.support.tabular.tables import EMPTY, Row, read_rows
 from kardus.support.whole_numbers import whole_number
 from warehouse.stock.list_notes import list_notes, with_columns
 from warehouse.stock.stock_codes import cited, name_problems

@@ -21,7 +21,7 @@ from kardus.contract.manifest import EMPTY_CLASS, class_name
 from kardus.contract.proposals import COLUMNS, ProposalStatus
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import appearing, require_new_folder
-from kardus.support.tables import read_table
+from kardus.support.tabular.tables import read_table
 from warehouse.store.database import Database
 from warehouse.store.labels import STANDS, TEACHING, StatedTruth
 from warehouse.store.pictures import PictureStore

@@ -26,7 +26,7 @@ from kardus.contract.proposals import COLUMNS
 from kardus.contract.topics import ID_PATTERN, is_id
 from kardus.contract.verdicts import Verdict
 from kardus.inference.geometry import rectangle
-from kardus.support.tables import read_table
+from kardus.support.tabular.tables import read_table
 from tests.edge_agent.racks import RACK, still
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)

@@ -17,7 +17,7 @@ from edge_agent.seeing.slots import slots_of
 from kardus.contract.messages import Expected, ExpectedStock, LocationState, Seen
 from kardus.contract.verdicts import Verdict
 from kardus.support.chores import Chores
-from kardus.support.tables import read_table
+from kardus.support.tabular.tables import read_table
 from tests.edge_agent.racks import LOCATIONS, RACK, still
 
 FIRST = LOCATIONS[0]

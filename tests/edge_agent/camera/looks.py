@@ -8,10 +8,11 @@ from pathlib import Path
 
 import av
 
-from edge_agent.camera.decoding import Attention, StreamRequest
-from edge_agent.camera.display_frame import DecodedFrame
-from edge_agent.camera.live import LiveDecoder
-from edge_agent.camera.slices import VideoPacket
+from edge_agent.camera.attention import Attention
+from edge_agent.camera.decoding.display_frame import DecodedFrame
+from edge_agent.camera.decoding.live import LiveDecoder
+from edge_agent.camera.decoding.protocol import StreamRequest
+from edge_agent.camera.rest.slices import VideoPacket
 from tests.edge_agent.camera.coded_streams import RATE
 
 
@@ -58,7 +59,7 @@ def looks_at(decoded: str = "auto") -> Looks:
 
 @contextlib.contextmanager
 def open_packets(path: Path) -> Iterator[Iterator[VideoPacket]]:
-    """A stream's packets, while this is open."""
+    """A stream's packets, while this is open: a packet that is decoded after it may crash the process."""
     with av.open(str(path)) as container:
         yield container.demux(container.streams.video[0])
 

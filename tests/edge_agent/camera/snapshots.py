@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from edge_agent.camera.snapshot import HttpSnapshot
+from edge_agent.camera.http.snapshot import HttpSnapshot
 from edge_agent.config.sources import LONGEST_WAIT_S, SnapshotSource
 from kardus.inference.part_decoded import whole_of
 from tests.cameras import (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_agent.camera import stream
+from edge_agent.camera.decoding import stream
 from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.camera.source import Connecting, PictureSource, Resting
 from edge_agent.records import SignalLost
@@ -99,7 +99,7 @@ def test_where_no_process_can_be_begun_the_agent_goes_on_and_leaves_no_memory(mo
 
     taken: SimpleQueue[ReaderItem] = SimpleQueue()
     source = _open("rtsp", url="rtsp://127.0.0.1:9/x")
-    monkeypatch.setattr("edge_agent.camera.stream.subprocess.Popen", fail)
+    monkeypatch.setattr("edge_agent.camera.decoding.stream.subprocess.Popen", fail)
     before = len(list(Path("/proc/self/fd").iterdir()))
     reader = CameraReader("c", source, 1.0, taken.put)
     reader.connect()

@@ -14,10 +14,10 @@ import httpx2
 import pytest
 from PIL import Image
 
-from edge_agent.camera import decoder
-from edge_agent.camera.decoding import FRAME_HEADER, MULTIPART, StreamRequest
+from edge_agent.camera.decoding import decoder
+from edge_agent.camera.decoding.protocol import FRAME_HEADER, MULTIPART, StreamRequest
+from edge_agent.camera.decoding.shared import PictureMemory
 from edge_agent.camera.reader import CameraReader, ReaderItem
-from edge_agent.camera.shared import PictureMemory
 from edge_agent.camera.tls import TlsPolicy
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection

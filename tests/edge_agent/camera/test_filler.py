@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.camera.filler import length_without_filler
+from edge_agent.camera.rest.filler import length_without_filler
 
 SLICE = {"h264": b"\0\0\1\x65", "hevc": b"\0\0\1\x26\x01"}
 FILLER = {"h264": b"\x0c", "hevc": b"\x4c\x01"}

@@ -5,8 +5,8 @@ from typing import cast
 import av
 import pytest
 
-from edge_agent.camera.kept_packets import CATCH_UP_S, KEPT_BYTES, KeptPackets
-from edge_agent.camera.slices import VideoPacket
+from edge_agent.camera.rest.kept_packets import CATCH_UP_S, KEPT_BYTES, KeptPackets
+from edge_agent.camera.rest.slices import VideoPacket
 
 
 def _packet(size: int, *, is_key: bool = False) -> VideoPacket:

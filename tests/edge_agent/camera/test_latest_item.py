@@ -2,8 +2,8 @@
 
 import pytest
 
+from edge_agent.camera.decoding.latest_item import FRESH_S, LatestItem
 from edge_agent.camera.errors import StreamEndedError
-from edge_agent.camera.latest_item import FRESH_S, LatestItem
 
 
 def test_the_newest_is_given_once_and_then_why_there_is_none() -> None:

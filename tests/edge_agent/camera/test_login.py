@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from edge_agent.camera.login import Challenge, challenges
-from edge_agent.camera.snapshot import HttpSnapshot
+from edge_agent.camera.http.login import Challenge, challenges
+from edge_agent.camera.http.snapshot import HttpSnapshot
 from edge_agent.config.sources import SnapshotSource
 from tests.cameras import PASSWORD, USER, HttpCamera, jpeg
 from tests.edge_agent.camera.snapshots import LONG_S

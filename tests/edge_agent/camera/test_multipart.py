@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_agent.camera.errors import PictureTooLargeError
-from edge_agent.camera.multipart import MultipartPictures
+from edge_agent.camera.http.multipart import MultipartPictures
 from kardus.inference.jpeg import CUT_OFF
 from tests.cameras import chart_jpeg, jpeg
 

@@ -15,13 +15,13 @@ from av.error import FFmpegError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.camera import refusals
-from edge_agent.camera.decoding import StreamRequest
+from edge_agent.camera.decoding import refusals
+from edge_agent.camera.decoding.live import LiveDecoder
+from edge_agent.camera.decoding.protocol import StreamRequest
+from edge_agent.camera.decoding.refusals import UDP_ALONE, refused
+from edge_agent.camera.decoding.stream import rtsp_request
 from edge_agent.camera.errors import NoAnswerError
-from edge_agent.camera.live import LiveDecoder
 from edge_agent.camera.passwords import HIDDEN_ADDRESS, without_login
-from edge_agent.camera.refusals import UDP_ALONE, refused
-from edge_agent.camera.stream import rtsp_request
 from edge_agent.config.sources import RtspSource
 from tests.cameras import PASSWORD, USER
 from tests.dripping import DRIP_S, DrippingServer

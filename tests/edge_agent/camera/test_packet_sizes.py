@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from edge_agent.camera.packet_sizes import (
+from edge_agent.camera.rest.packet_sizes import (
     AT_LEAST,
     MIN_COURSES,
     OTHER_LEVEL_S,
@@ -16,7 +16,7 @@ from edge_agent.camera.packet_sizes import (
     learn,
     logarithm,
 )
-from edge_agent.camera.rest import FIRST_DISTRUST_S, OFTEN_S, SELDOM_S, Rest
+from edge_agent.camera.rest.rules import FIRST_DISTRUST_S, OFTEN_S, SELDOM_S, Rest
 
 RATE = 25
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from PIL import Image
 
-from edge_agent.camera.decoding import Attention
+from edge_agent.camera.attention import Attention
 from edge_agent.camera.reader import CameraReader, ReaderItem
 from edge_agent.records import Ended, Frame, SignalLost
 from kardus.support.errors import ConfigError

@@ -7,12 +7,12 @@ from pathlib import Path
 import av
 import pytest
 
-from edge_agent.camera import live
-from edge_agent.camera.display_frame import DecodedFrame
-from edge_agent.camera.filler import size_without_filler
-from edge_agent.camera.rest import FIRST_DISTRUST_S
-from edge_agent.camera.slices import VideoPacket
-from edge_agent.camera.video import decode_packet
+from edge_agent.camera.decoding import live
+from edge_agent.camera.decoding.display_frame import DecodedFrame
+from edge_agent.camera.decoding.video import decode_packet
+from edge_agent.camera.rest.filler import size_without_filler
+from edge_agent.camera.rest.rules import FIRST_DISTRUST_S
+from edge_agent.camera.rest.slices import VideoPacket
 from tests.edge_agent.camera.coded_streams import (
     CALM_S,
     ENDS_S,
@@ -134,6 +134,7 @@ def _interlaced_once(folder: Path) -> Looks:
         for packet in itertools.islice(packets, 100):
             looks.now_s += 1 / RATE
             looks.every.take_packet(packet)
+        looks.every._leave()  # before the stream is closed, as `follow` does
     looks.now_s += FIRST_DISTRUST_S
     return looks
 

@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
+from edge_agent.camera.decoding.shared import PictureMemory
 from edge_agent.camera.errors import DecoderError
-from edge_agent.camera.shared import PictureMemory
 
 
 def test_what_one_side_writes_the_other_reads_whatever_its_size() -> None:

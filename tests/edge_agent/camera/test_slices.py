@@ -12,7 +12,7 @@ from av.container import InputContainer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.camera.slices import VideoPacket, continues_picture, joined
+from edge_agent.camera.rest.slices import VideoPacket, continues_picture, joined
 
 WIDTH, HEIGHT, FRAMES, KEY_EVERY = 256, 128, 24, 8
 CODECS = {

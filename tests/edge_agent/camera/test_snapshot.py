@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.camera.snapshot import HttpSnapshot
+from edge_agent.camera.http.snapshot import HttpSnapshot
 from edge_agent.config.sources import SnapshotSource
 from kardus.inference.photo_files import READ_FORMATS
 from tests.cameras import (

@@ -10,7 +10,7 @@ import h11
 import pytest
 from PIL import Image
 
-from edge_agent.camera.header_repair import _Chunks
+from edge_agent.camera.http.header_repair import _Chunks
 from tests.cameras import PASSWORD, USER, HttpCamera, chart_jpeg, digest, jpeg
 from tests.edge_agent.camera.snapshots import LONG_S, ask, send_raw
 from tests.edge_agent.camera.test_multipart import OTHERS

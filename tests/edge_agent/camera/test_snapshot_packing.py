@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from edge_agent.camera.packing import unpacked
+from edge_agent.camera.http.packing import unpacked
 from tests.cameras import (
     HttpCamera,
     jpeg,

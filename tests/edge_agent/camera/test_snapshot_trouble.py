@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from edge_agent.camera.decoding import Attention
-from edge_agent.camera.snapshot import HttpSnapshot
+from edge_agent.camera.attention import Attention
+from edge_agent.camera.http.snapshot import HttpSnapshot
 from edge_agent.camera.source import Attentive
 from edge_agent.config.sources import SnapshotSource
 from kardus.inference.half_decoded import HalfDecoded

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.camera.slices import VideoPacket
-from edge_agent.camera.stream_time import APART_S, MOST_S, StreamTime
+from edge_agent.camera.rest.slices import VideoPacket
+from edge_agent.camera.rest.stream_time import APART_S, MOST_S, StreamTime
 
 
 def _packet(dts: int | None) -> VideoPacket:

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent.camera.decoding.stream import StreamSource
 from edge_agent.camera.source import PictureSource
-from edge_agent.camera.stream import StreamSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
 from kardus.inference.part_decoded import GivenPicture, whole_of
@@ -353,7 +353,7 @@ def test_a_damaged_stream_kills_no_agent() -> None:
 def test_a_decoder_ends_with_its_agent() -> None:
     script = (
         "import os, sys\n"
-        "from edge_agent.camera.stream import rtsp_source\n"
+        "from edge_agent.camera.decoding.stream import rtsp_source\n"
         "from edge_agent.config.sources import RtspSource\n"
         "source = rtsp_source(RtspSource(type='rtsp', url=sys.argv[1]))\n"
         "pictures = source.pictures()  # kept: its end would be the decoder's\n"
@@ -366,7 +366,7 @@ def test_a_decoder_ends_with_its_agent() -> None:
         command = [sys.executable, "-c", script, camera.url]
         agent = subprocess.run(command, stdout=subprocess.PIPE, check=False, timeout=PATIENCE_S)
         decoder = int(agent.stdout)
-        wait_until(lambda: "camera.decoder" not in command_line(decoder))
+        wait_until(lambda: "decoding.decoder" not in command_line(decoder))
 
 
 def test_a_camera_of_this_machine_that_is_not_there_is_named() -> None:
@@ -378,7 +378,7 @@ def test_a_camera_of_this_machine_that_is_not_there_is_named() -> None:
 
 def test_a_device_s_pictures_come_as_a_stream_s_do() -> None:
     """No camera is plugged in here: FFmpeg's own test picture comes the same way, as a device that is always there."""
-    from edge_agent.camera.decoding import StreamRequest
+    from edge_agent.camera.decoding.protocol import StreamRequest
 
     source = StreamSource("test", StreamRequest("testsrc=size=64x48:rate=20", "lavfi"), "none")
     with _pictures(source) as pictures:

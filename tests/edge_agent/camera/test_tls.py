@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from edge_agent.camera import tunnel
-from edge_agent.camera.decoding import StreamRequest
+from edge_agent.camera.decoding import tunnel
+from edge_agent.camera.decoding.protocol import StreamRequest
+from edge_agent.camera.decoding.tunnel import tunnelled
 from edge_agent.camera.tls import TlsPolicy
-from edge_agent.camera.tunnel import tunnelled
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
 from kardus.inference.part_decoded import whole_of

@@ -13,7 +13,7 @@ LATER = {
     "av": "FFmpeg is the decoding process's",
     "edge_agent.cli.slots": "another command",
     "httpx2": "pictures and models that come over HTTP",
-    "kardus.support.tables": "the labels of photos, where somebody has changed their table",
+    "kardus.support.tabular.tables": "the labels of photos, where somebody has changed their table",
     "simulator.camera": "the demo's",
 }
 

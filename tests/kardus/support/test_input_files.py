@@ -16,8 +16,8 @@ from kardus.support import input_files
 from kardus.support.errors import KardusError
 from kardus.support.input_files import open_file, read_file
 from kardus.support.secrets import read_secret
-from kardus.support.text_tables import decoded_text
-from kardus.support.workbooks.reading import workbook_lines
+from kardus.support.tabular.text_tables import decoded_text
+from kardus.support.tabular.workbooks.reading import workbook_lines
 from tests.patience import PATIENCE_S
 from train.recipe import read_recipe
 from warehouse.connectors.deliver.settings import read_settings as read_deliver_settings

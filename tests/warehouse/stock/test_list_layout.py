@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kardus.support.errors import UsageError
-from kardus.support.table_headers import TableLayout
+from kardus.support.tabular.table_headers import TableLayout
 from tests.in_process import assert_one_line, call
 from warehouse.__main__ import main
 from warehouse.stock.list_layout import PRESET_NAMES, Preset, column_names, read_preset

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kardus.support.spelling import composed
-from kardus.support.table_headers import TableLayout
+from kardus.support.tabular.table_headers import TableLayout
 from tests.in_process import assert_one_line, call
 from tests.warehouse.stock.lists import HEADER, Lines, csv_list, refusal_of, workbook
 from warehouse.__main__ import main

@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from kardus.support.errors import DataError, UsageError
-from kardus.support.table_headers import TableLayout
+from kardus.support.tabular.table_headers import TableLayout
 from tests.warehouse.stock.lists import HEADER, csv_list, refusal_of, workbook
 from warehouse.stock.stock_list import StockLine, StockRules, read_stock
 

@@ -9,9 +9,9 @@ import openpyxl
 import pytest
 from openpyxl.styles import PatternFill
 
-from kardus.support.table_headers import TableLayout
-from tests.kardus.support import workbooks
-from tests.kardus.support.workbooks.making import write_ods, write_xlsb, xlsb_columns
+from kardus.support.tabular.table_headers import TableLayout
+from tests.kardus.support.tabular import workbooks
+from tests.kardus.support.tabular.workbooks.making import write_ods, write_xlsb, xlsb_columns
 from tests.warehouse.stock.lists import HEADER, csv_list, refusal_of, workbook
 from warehouse.stock.stock_list import StockLine, StockRules, read_stock
 

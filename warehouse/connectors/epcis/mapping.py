@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from kardus.support.errors import DataError, UsageError
 from kardus.support.settings_files import read_settings_file
 from kardus.support.spelling import composed
-from kardus.support.table_headers import WantedColumns
-from kardus.support.tables import Row, read_rows
+from kardus.support.tabular.table_headers import WantedColumns
+from kardus.support.tabular.tables import Row, read_rows
 from kardus.support.time_zone import TimeZone, time_zone
 from warehouse.connectors.epcis.identifiers import filled_gtin, gln13, is_extension, place_uri, product_uri
 

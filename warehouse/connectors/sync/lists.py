@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from kardus.support.errors import KardusError
-from kardus.support.table_headers import TableLayout
-from kardus.support.tables import Row, read_rows
+from kardus.support.tabular.table_headers import TableLayout
+from kardus.support.tabular.tables import Row, read_rows
 from warehouse.connectors.relative_paths import NamesFile
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 from warehouse.stock.list_layout import Preset, column_names, read_preset

@@ -8,7 +8,7 @@ from kardus.contract.messages import Expected
 from kardus.contract.topics import is_location
 from kardus.support.control_characters import one_line
 from kardus.support.spelling import composed
-from kardus.support.tables import Row
+from kardus.support.tabular.tables import Row
 from warehouse.connectors.sync.source import StockSnapshot
 from warehouse.stock.list_notes import spelling_key
 from warehouse.stock.publishing import StockChange, expected_changes

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from kardus.support.spelling import composed
-from kardus.support.tables import Row
+from kardus.support.tabular.tables import Row
 from warehouse.connectors.errors import ConnectorError
 
 RESIDUE = 1e-6

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kardus.contract.messages import Expected
-from kardus.support.tables import Row
+from kardus.support.tabular.tables import Row
 from warehouse.connectors.sync.reconcile import Plan, plan
 from warehouse.connectors.sync.source import StockSnapshot
 from warehouse.stock.stock_list import StockRules

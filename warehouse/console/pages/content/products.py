@@ -19,7 +19,7 @@ from kardus.inference.bundle import read_bundle
 from kardus.inference.photo_files import sort_folder
 from kardus.support.errors import UsageError
 from kardus.support.spelling import find_spelt
-from kardus.support.tables import read_table
+from kardus.support.tabular.tables import read_table
 
 SIDE_PX = 240
 """Of a photo as it is shown."""

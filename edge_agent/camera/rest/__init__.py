@@ -1,0 +1,1 @@
+"""Whether something moves in a stream, told by its packets alone (docs/adr/0040-streams-at-rest.md)."""

@@ -1,0 +1,1 @@
+"""Tables of every make: text in whatever encoding, and workbooks, read for sure or refused."""
