@@ -1,13 +1,14 @@
 """Enrols and retires products without training and without torch: a new bundle from an earlier one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
+from PIL import Image
 
 from export.build_time import build_time
 from export.bundle_writer import members_of, png, write_bundle
@@ -236,12 +237,18 @@ def photos_in(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
 
 def _crops(photos: Sequence[Path], size_px: int) -> tuple[Pixels, tuple[str, ...]]:
     """Views of the photos (n, v, size_px, size_px, 3), and notes on those whose colours may be wrong."""
+    notes: list[str] = []
+
+    def pictures() -> Iterator[Image.Image]:
+        for path in photos:
+            photo = read_converted(path)
+            notes.extend(f"{path}: {doubt}" for doubt in photo.doubts)
+            yield photo.picture
+
     try:
-        read = [read_converted(photo) for photo in photos]
+        return views_of(pictures(), len(photos), size_px), tuple(notes)
     except DataError as error:
         raise DataError(f"{error}: replace it, or leave it out") from error
-    notes = tuple(f"{path}: {doubt}" for path, photo in zip(photos, read, strict=True) for doubt in photo.doubts)
-    return views_of([photo.picture for photo in read], size_px), notes
 
 
 def _confused(

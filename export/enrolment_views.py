@@ -1,6 +1,7 @@
 """Several views of each of a few photos: a product's mean is not to depend on how its one photo was held."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -18,17 +19,18 @@ BRIGHTNESS, CONTRAST, WARMTH = 0.2, 0.15, 0.06
 """Largest relative changes of a view's brightness, its contrast and each of its channels."""
 
 
-def views_of(pictures: list[Image.Image], size_px: int) -> Pixels:
+def views_of(pictures: Iterable[Image.Image], count: int, size_px: int) -> Pixels:
     """Views of photos, as many of each, at least VIEWS together; those of the same photos are the same.
 
     Args:
-        pictures: n photos, one at least.
+        pictures: photos, one at least; each is let go before the next is taken, since one may have 50 megapixels.
+        count: how many there are, n.
         size_px: width and height of the model's crops.
 
     Returns:
         (n, v, size_px, size_px, 3) uint8 RGB; the first of each is the whole photo.
     """
-    each = math.ceil(VIEWS / len(pictures))
+    each = math.ceil(VIEWS / count)
     rng = np.random.default_rng(0)
     return np.stack([[_view(picture, size_px, rng, whole=view == 0) for view in range(each)] for picture in pictures])
 

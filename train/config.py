@@ -26,6 +26,12 @@ def _is_odd(number: int) -> int:
     return number
 
 
+def _is_not_one(number: int) -> int:
+    if number == 1:
+        raise ValueError("one fold holds everything out: give 0 (one split), or 2 and more")
+    return number
+
+
 ComputePrecision = Literal["auto", "32", "bf16"]
 Protocol = Literal["honest", "founding"]
 OddInt = Annotated[int, Field(ge=1, le=31), AfterValidator(_is_odd)]
@@ -86,7 +92,7 @@ class TrainConfig(BaseModel):
     """honest: bursts grouped, split before augmentation; founding: augmented, then split, as the founding study did."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Fraction held out for validation where the data set marks no val split."""
-    folds: Annotated[int, Field(ge=0, le=50)] = 0
+    folds: Annotated[int, Field(ge=0, le=50), AfterValidator(_is_not_one)] = 0
     """Evaluate and calibrate by grouped cross-validation with so many folds, then train on all photos; 0: one split."""
     seeds: PositiveInt = 1
     """With --folds: repetitions of the cross-validation, each with another seed."""
@@ -191,7 +197,8 @@ def make_config(**values: object) -> TrainConfig:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
+        said = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # a combination of values
-            raise UsageError(first["msg"].removeprefix("Value error, ")) from error
+            raise UsageError(said) from error
         option = str(first["loc"][0]).replace("_", "-")
-        raise UsageError(f"--{option} {first['input']}: {first['msg'].lower()}") from error
+        raise UsageError(f"--{option} {first['input']}: {said[0].lower()}{said[1:]}") from error

@@ -24,7 +24,10 @@ GraphForm = Literal["complete", "portable"]
 RejectionScore = Literal["max_logit", "energy", "prototype", "distance", "blend"]
 """See `kardus.inference.classification`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-ClassName = Annotated[str, StringConstraints(min_length=1, max_length=200), Composed, AfterValidator(class_name)]
+MAX_CLASS_NAME = 200
+ClassName = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_CLASS_NAME), Composed, AfterValidator(class_name)
+]
 
 
 class ClassInfo(Record):

@@ -138,7 +138,7 @@ def _with_parts(network: CartonNet, crops: Pixels) -> WithParts:
 
 def _embeddings_of_views(network: CartonNet, samples: Sequence[Sample], size_px: int) -> Float32Array:
     """Of the views that one photo alone is enrolled by: (n, v, d)."""
-    crops = np.concatenate([views_of([read_picture(s.path)], size_px) for s in samples])
+    crops = np.concatenate([views_of([read_picture(s.path)], 1, size_px) for s in samples])
     outputs = run_network(network, crops.reshape(-1, *crops.shape[2:]))
     return outputs.embedding.reshape(*crops.shape[:2], -1)
 

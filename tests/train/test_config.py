@@ -63,3 +63,8 @@ def test_unknown_key_is_refused() -> None:
 def test_epochs_suit_the_photos_where_none_are_given(photos: int, copies: int, epochs: int) -> None:
     assert make_config(copies=copies).for_photos(photos).epochs == epochs
     assert make_config(copies=copies, epochs=7).for_photos(photos).epochs == 7
+
+
+def test_one_fold_is_refused_with_what_it_would_be() -> None:
+    with pytest.raises(UsageError, match=r"^--folds 1: one fold holds everything out: give 0 \(one split\), or 2"):
+        make_config(folds=1)

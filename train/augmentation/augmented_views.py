@@ -69,7 +69,8 @@ class FreshViews:
     def clutter(self, count: int, epoch: int, generator: torch.Generator) -> Tensor:
         """Synthetic unknowns: generated once per run, augmented anew each time."""
         if not count:
-            return torch.zeros(0, 3, self.config.size, self.config.size, device=generator.device)
+            side = size_of(epoch, self.config)
+            return torch.zeros(0, 3, side, side, device=generator.device)
         if self._heaps is None:
             self._heaps = self._drawn_heaps(generator.device)
         chosen = torch.randint(HEAPS, (count,), generator=generator, device=generator.device).cpu().numpy()
@@ -133,12 +134,13 @@ class CopiedViews:
 
 
 def size_of(epoch: int, config: TrainConfig) -> int:
-    """The crop size in an epoch, counted from 1: it grows from `first_size` in steps of GROWTH_STEP_PX."""
+    """The crop size in an epoch, counted from 1: it grows from `first_size` in steps of GROWTH_STEP_PX, from one on."""
     if not config.first_size or config.first_size >= config.size:
         return config.size
     grown = min(1.0, (epoch - 1) / (GROWTH_SHARE * config.epochs))
     size = config.first_size + grown * (config.size - config.first_size)
-    return min(config.size, round(size / GROWTH_STEP_PX) * GROWTH_STEP_PX) if grown < 1 else config.size
+    steps = max(1, round(size / GROWTH_STEP_PX))
+    return min(config.size, steps * GROWTH_STEP_PX) if grown < 1 else config.size
 
 
 def to_tensor(pixels: Pixels, device: torch.device = CPU) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kardus.contract.manifest import class_name
+from kardus.contract.manifest import MAX_CLASS_NAME, class_name
 from kardus.inference.photo_files import (
     READ_FORMATS,
     FolderContent,
@@ -14,6 +14,7 @@ from kardus.inference.photo_files import (
     sort_folder,
 )
 from kardus.support.errors import DataError
+from kardus.support.spelling import require_utf8
 
 SPLIT_NAMES = {
     "train": "train",
@@ -60,7 +61,8 @@ def read_class_folders(source: Path) -> ClassFolders:
     """The photos of a folder of class folders, or of folders of splits with class folders in them.
 
     Raises:
-        DataError: a folder can't be listed, holds both, or has a class none of whose pictures can be read.
+        DataError: a folder can't be listed, holds both, has a class none of whose pictures can be read, or a name
+            that is too long or isn't UTF-8.
     """
     try:
         return _read(source)
@@ -85,7 +87,16 @@ def _read(source: Path) -> ClassFolders:
         *hidden_note(source, (*hidden, *top.hidden) if divided else hidden),
     )
     photos = tuple(FoundPhoto(path, own.name, own.split) for own in classes for path in own.content.photos)
+    for photo in photos:
+        _require_usable_names(photo)
     return ClassFolders(photos, notes)
+
+
+def _require_usable_names(photo: FoundPhoto) -> None:
+    require_utf8(photo.path)
+    if len(photo.name) > MAX_CLASS_NAME:
+        folder = photo.path.parent
+        raise DataError(f"{folder}: a class's name has at most {MAX_CLASS_NAME} characters: rename the folder")
 
 
 def _parts(source: Path, top: FolderContent) -> list[tuple[Path, FolderContent, str]]:

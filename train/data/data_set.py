@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kardus.contract.manifest import ClassInfo
+from kardus.contract.manifest import MAX_CLASS_NAME, ClassInfo
 from kardus.inference.photo_files import is_hidden, sort_folder
 from kardus.support.errors import DataError
-from kardus.support.spelling import find_spelt
+from kardus.support.spelling import find_spelt, require_utf8
 from kardus.support.tabular.tables import Row
 from train.data.class_folders import SPLIT_NAMES, read_class_folders
 from train.data.label_table import read_label_table
@@ -23,7 +23,6 @@ from train.data.proposals import ProposedLabel, sort_out
 
 SPLITS = ("train", "val", "test")
 SPLIT_HELP = f"use {', '.join(SPLITS)}, or leave it empty"
-MAX_NAME = 200
 _OWN_COLUMNS = ("category", "sku", "gtin", "variant", "face")
 
 
@@ -91,6 +90,7 @@ def read_data(source: Path, *, photos_must_exist: bool = True, proposals_suffice
     """
     if not source.exists():
         raise DataError(f"{source}: no such data set: name a folder, or a .csv or .xlsx file")
+    require_utf8(source.resolve())
     tables = [source] if source.is_file() else _tables_in(source)
     if not tables:
         return _from_folders(source)
@@ -232,8 +232,9 @@ def _class_info(table: Path, row: Row) -> ClassInfo:
     values = row.values
     name = values["name"]
     for column in ("name", "sku"):
-        if len(values.get(column, "")) > MAX_NAME:
-            raise DataError(f"{table}: line {row.line}: {column} is longer than {MAX_NAME} characters: shorten it")
+        if len(values.get(column, "")) > MAX_CLASS_NAME:
+            most = f"{MAX_CLASS_NAME} characters"
+            raise DataError(f"{table}: line {row.line}: {column} is longer than {most}: shorten it")
     return ClassInfo(
         name=name,
         category=values.get("category") or name,

@@ -28,6 +28,8 @@ class ProposedLabel:
     """The product that the WMS expected there, or `empty`."""
     name: str
     """The class of that product; empty where it has several faces, and the model predicted none of them."""
+    group: str = ""
+    """As a labelled photo's."""
 
 
 def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[ProposedLabel, ...]]:
@@ -50,7 +52,8 @@ def sort_out(table: Path, rows: Sequence[Row]) -> tuple[list[Row], tuple[Propose
             labelled.append(row._replace(values=row.values | {"name": _confirmed(table, row, faces)}))
         else:
             name = _class_of(proposed, row.values.get("seen", ""), faces)
-            proposals.append(ProposedLabel(find_spelt(table.parent, row.values["path"]), proposed, name))
+            path, group = find_spelt(table.parent, row.values["path"]), row.values.get("group", "")
+            proposals.append(ProposedLabel(path, proposed, name, group))
     return labelled, tuple(proposals)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from kardus.support.files import write_whole
 from kardus.support.tabular.tables import read_table
+from kardus.support.tabular.text_cells import cell_of
 from train.data.check import thumbnail
 from train.data.proposals import ProposedLabel
 
@@ -42,7 +43,8 @@ def write_judged(path: Path, rows: Sequence[Judged]) -> None:
     for row in rows:
         figures = (f"{row.likelihood:.3f}", f"{row.of_proposed:.3f}") if row.answered else ("", "")
         kept = "yes" if row.kept else "no"
-        writer.writerow((row.proposal.path.resolve(), row.proposal.sku, kept, row.why, row.answered, *figures))
+        cells = (str(row.proposal.path.resolve()), row.proposal.sku, kept, row.why, row.answered, *figures)
+        writer.writerow(map(cell_of, cells))
     write_whole(path, text.getvalue().encode())
 
 

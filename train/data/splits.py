@@ -4,6 +4,7 @@ Near-duplicates (one carton, one place, one moment: see train.data.duplicates) s
 divided: that would be leakage. Stratified: every class is held out in proportion.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -86,47 +87,108 @@ def _fingerprint(sample: Sample) -> tuple[int, NDArray[np.float64]]:
 def hold_out(names: Sequence[str], group: Groups, fraction: float, seed: int) -> NDArray[np.bool_]:
     """Which photos are held out, (n,): about `fraction` of each class, at least one and never all of them.
 
-    A class of nothing but near-duplicates can't be split without leakage; some of them are held out all the same,
-    since a class without validation photos would be worse.
+    A group is divided only where a class could be held out in no other way: it has nothing but near-duplicates, or each
+    of its groups has the last photos of a class that are left to train on. That is leakage, but a class without
+    validation photos would be worse.
     """
     rng = np.random.default_rng(seed)
-    classes = np.array(names)
-    held = np.zeros(len(names), dtype=bool)
-    for name in dict.fromkeys(names):
-        own = np.flatnonzero(classes == name)
-        target = min(max(1, round(fraction * len(own))), len(own) - 1)
-        for number in rng.permutation(np.unique(group[own])):
-            members = np.flatnonzero(group == number)
-            missing = target - held[own].sum()
-            if 0 < np.isin(members, own).sum() <= missing:
-                held[members] = True
-        if not held[own].any():
-            smallest = min((own[group[own] == number] for number in np.unique(group[own])), key=len)
-            held[smallest if len(smallest) < len(own) else rng.choice(own, target, replace=False)] = True
-        if held[own].all():
-            held[own[0]] = False
-    return held
+    chosen = _HeldOut(np.unique(np.array(names), return_inverse=True)[1], fraction)
+    for number in dict.fromkeys(chosen.classes):
+        own = np.flatnonzero(chosen.classes == number)
+        own_groups = [np.flatnonzero(group == drawn) for drawn in rng.permutation(np.unique(group[own]))]
+        for photos in own_groups:
+            if chosen.wants(photos):
+                chosen.add(photos)
+        if not chosen.held[own].any():
+            possible = [photos for photos in own_groups if chosen.can_spare(photos)]
+            smallest = min(possible, key=lambda photos: (len(photos), photos[0]), default=None)
+            chosen.add(rng.choice(own, chosen.targets[number], replace=False) if smallest is None else smallest)
+    return chosen.held
+
+
+class _HeldOut:
+    """The photos that are held out so far, and how many of each class."""
+
+    def __init__(self, classes: NDArray[np.int64], fraction: float) -> None:
+        """`classes` (n,): the class of each photo, from 0."""
+        self.classes = classes
+        self.held = np.zeros(len(classes), dtype=bool)
+        self.totals = np.bincount(classes)
+        self.targets = np.clip(np.round(fraction * self.totals), 1, self.totals - 1).astype(np.int64)
+        self._counts = np.zeros_like(self.totals)
+
+    def wants(self, photos: NDArray[np.int64]) -> bool:
+        """Whether all of them can be held out without too many of any class."""
+        return not self.held[photos].any() and self._within(self.targets, photos)
+
+    def can_spare(self, photos: NDArray[np.int64]) -> bool:
+        """Whether every class would still have a photo to train on without them."""
+        return self._within(self.totals - 1, photos)
+
+    def add(self, photos: NDArray[np.int64]) -> None:
+        """Hold them out."""
+        self.held[photos] = True
+        self._counts = np.bincount(self.classes[self.held], minlength=len(self.totals))
+
+    def _within(self, most: NDArray[np.int64], photos: NDArray[np.int64]) -> bool:
+        added = np.bincount(self.classes[photos], minlength=len(self.totals))
+        return bool((self._counts + added <= most)[added > 0].all())
 
 
 def assign_folds(names: Sequence[str], group: Groups, folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each photo, (n,), from 0: groups stay together, stratified by class.
+    """The fold of each photo, (n,), from 0: groups stay together, stratified by class; no class is in one fold alone.
 
     Raises:
-        DataError: a class has fewer groups than there are folds.
+        DataError: a class has fewer groups than there are folds, or shares them so that it would be in one fold alone.
     """
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - it takes longer than torch
 
+    _require_groups(names, group, folds)
+    classes = np.array(names)
+    fold = np.zeros(len(names), dtype=np.int64)
+    drawn = np.random.RandomState(np.random.MT19937(seed))  # takes any seed; a plain number may have 32 bits only
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=drawn)
+    for number, (_, own) in enumerate(splitter.split(classes, classes, group)):
+        fold[own] = number
+    for name in dict.fromkeys(names):
+        if not _is_spread(fold, classes == name):
+            _spread(fold, classes, group, name, folds)
+    return fold
+
+
+def _spread(fold: NDArray[np.int64], classes: NDArray[np.str_], group: Groups, name: str, folds: int) -> None:
+    """Move a group of a class that is in one fold alone to another one, in place; the smallest that can be spared.
+
+    Raises:
+        DataError: each has all photos of another class that aren't in the fold it would go to.
+    """
+    own = np.unique(group[classes == name])
+    for number, target in itertools.product(sorted(own, key=lambda g: np.count_nonzero(group == g)), range(folds)):
+        moved = np.where(group == number, target, fold)
+        if all(_is_spread(moved, classes == other) for other in {name, *classes[group == number]}):
+            fold[:] = moved
+            return
+    raise DataError(
+        f"class '{name}' has its photos in groups with other classes, so that --folds {folds} would leave one of them "
+        "without a photo to train on: add photos of it, or use --folds 0"
+    )
+
+
+def _is_spread(fold: NDArray[np.int64], own: NDArray[np.bool_]) -> bool:
+    return len(np.unique(fold[own])) > 1
+
+
+def _require_groups(names: Sequence[str], group: Groups, folds: int) -> None:
+    """Require as many groups of each class as there are folds.
+
+    Raises:
+        DataError: a class has fewer.
+    """
     classes = np.array(names)
     for name in sorted(set(names)):
         apart = len(np.unique(group[classes == name]))
         if apart < folds:
             raise DataError(
                 f"class '{name}' has {apart} photos that aren't nearly the same, fewer than --folds {folds}: "
-                f"add photos of it, or use --folds {apart}"
+                f"add photos of it, or use --folds {apart if apart > 1 else 0}"
             )
-    fold = np.zeros(len(names), dtype=np.int64)
-    drawn = np.random.RandomState(np.random.MT19937(seed))  # takes any seed; a plain number may have 32 bits only
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=drawn)
-    for number, (_, own) in enumerate(splitter.split(classes, classes, group)):
-        fold[own] = number
-    return fold

@@ -16,6 +16,7 @@ from kardus.inference.classification import Classification, interpret, rejection
 from kardus.inference.photo_files import FolderContent, hidden_note, left_out_notes, sort_folder
 from kardus.support.errors import DataError
 from kardus.support.files import write_whole
+from kardus.support.spelling import require_utf8
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.photos import load_crops
 from train.data.splits import all_trained, with_split
@@ -239,6 +240,8 @@ def _unlabelled(source: Path) -> DataSet:
     content = sort_folder(source) if is_plain else FolderContent()
     if not content.photos:
         return read_data(source)
+    for photo in content.photos:
+        require_utf8(photo.resolve())
     samples = tuple(Sample(photo, "unknown") for photo in content.photos)
     notes = (*left_out_notes(source, content), *hidden_note(source, content.hidden))
     return DataSet(source, samples, (), notes)

@@ -24,16 +24,21 @@ def accuracy_by_pixels(model: Predictor, samples: Sequence[Sample]) -> tuple[Pix
     """
     chosen = [samples[i] for i in np.linspace(0, len(samples) - 1, min(len(samples), MOST_PHOTOS)).astype(int)]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        photos = list(pool.map(lambda sample: read_photo(sample.path), chosen))
-    smallest = min(min(photo.shape[:2]) for photo in photos)
+        photos = list(pool.map(_read_smaller, chosen))
     names = [info.name for info in model.classes]
     curve = []
-    for side in (side for side in SIDES_PX if side <= smallest):
-        crops = np.stack([rectify_whole(_smaller(photo, side), model.size_px) for photo in photos])
+    for side in (side for side in SIDES_PX if all(side in photo for photo in photos)):
+        crops = np.stack([rectify_whole(photo[side], model.size_px) for photo in photos])
         answers = model.outputs(crops).logits.argmax(axis=1)
         hits = sum(names[int(a)] == sample.name for a, sample in zip(answers, chosen, strict=True))
         curve.append(PixelAccuracy(side_px=side, accuracy=proportion("class", hits, len(chosen))))
     return tuple(curve)
+
+
+def _read_smaller(sample: Sample) -> dict[int, Pixels]:
+    """The photo at each of SIDES_PX that it has the pixels for: in memory, all of these are a fraction of the photo."""
+    photo = read_photo(sample.path)
+    return {side: _smaller(photo, side) for side in SIDES_PX if side <= min(photo.shape[:2])}
 
 
 def _smaller(photo: Pixels, side_px: int) -> Pixels:

@@ -106,7 +106,7 @@ def fit_prepared(
 
     `measured` are the calibration and metrics of a network without held-out photos.
     """
-    if (out / CHECKPOINT).exists():  # the run was killed during the refit
+    if (out / CHECKPOINT).exists():  # the run was killed during its report or the refit
         kept = load_checkpoint(out)
         refuse_other_run(out / CHECKPOINT, kept.config.model_dump(), kept.data_sha256, template(prepared, config))
         return kept
@@ -137,13 +137,20 @@ def _report(prepared: PreparedPhotos, out: Path, checkpoint: Checkpoint, progres
     held_out = [sample for sample in prepared.data.samples if sample.split == "val" and sample.name in names]
     try:
         known = replace(checkpoint, pixels=accuracy_by_pixels(model, held_out) if held_out else ())
-        caution = BEFORE_REFIT if checkpoint.waits_for_refit else ""
-        report_run(out, prepared.data, model, known.pixels, caution)
     except DataError as error:
-        progress.note(f"no {REPORT} is written: {error}")
+        progress.note(_unreported(checkpoint, error))
         return checkpoint
-    save_checkpoint(out / CHECKPOINT, known)
+    save_checkpoint(out / CHECKPOINT, known)  # first: a run with a report is done
+    try:
+        report_run(out, prepared.data, model, known.pixels, BEFORE_REFIT if checkpoint.waits_for_refit else "")
+    except DataError as error:
+        progress.note(_unreported(known, error))
     return known
+
+
+def _unreported(checkpoint: Checkpoint, error: DataError) -> str:
+    later = "" if checkpoint.waits_for_refit else f"; restore what it lacks, and --resume writes {REPORT}"
+    return f"no {REPORT} is written: {error}{later}"
 
 
 def start_network(prepared: PreparedPhotos, config: TrainConfig) -> tuple[CartonNet, WeightsOrigin | None]:

@@ -25,8 +25,7 @@ def refuse_used(out: Path, *, resume: bool) -> None:
     Raises:
         UsageError: it does, or holds an unfinished one without `resume`.
     """
-    done = (out / CHECKPOINT).exists() and not load_checkpoint(out).waits_for_refit
-    if done:
+    if _is_done(out):
         raise UsageError(f"--out {out}: holds a run already: name a new folder")
     if is_used(out) and not resume:
         raise UsageError(f"--out {out}: holds an unfinished run: go on with --resume, or name a new folder")
@@ -35,6 +34,15 @@ def refuse_used(out: Path, *, resume: bool) -> None:
 def is_used(out: Path) -> bool:
     """Whether a run has left something there that it can go on from."""
     return any((out / name).exists() for name in (LAST_STATE_FILE, CHECKPOINT, FOLDS, TRUST))
+
+
+def _is_done(out: Path) -> bool:
+    """Whether nothing of a run is left to do: its report comes last, or the refit does, where there is one."""
+    if not (out / CHECKPOINT).exists():
+        return False
+    kept = load_checkpoint(out)
+    refit = kept.refitted or kept.refit is not None
+    return refit or ((out / REPORT).exists() and not kept.waits_for_refit)
 
 
 @contextlib.contextmanager

@@ -5,12 +5,9 @@ contradicts is dropped (train.evaluation.confident_learning). What is left is an
 the run's folder, which training, evaluation and export use like any other.
 """
 
-import csv
-import io
-import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +16,6 @@ from numpy.typing import NDArray
 from kardus.contract.manifest import ClassInfo
 from kardus.inference.classification import softmax
 from kardus.support.errors import DataError, UsageError
-from kardus.support.files import write_whole
 from train.config import TrainConfig
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.proposals import ProposedLabel
@@ -31,17 +27,17 @@ from train.evaluation.cross_validation import Fold
 from train.fitting.progress import ProgressCallbacks
 from train.fitting.run_folder import TRUST, refuse_used, run_folder
 from train.study.cross_fit import train_folds
+from train.study.trusted_table import TRUSTED, write_trusted
 
-TRUSTED = "trusted.csv"
 FOLDS = 4
 LIGHT_PX, LIGHT_SHARE = 128, 0.5
 """The folds' networks train on crops of at most so many pixels, for this fraction of the epochs (docs/training.md)."""
 AGREEMENT = 0.5
 """If a smaller proportion of proposals is predicted as proposed, the networks haven't learnt to tell products apart."""
-_COLUMNS = ("path", "name", "split", "category", "sku", "gtin", "variant", "face")
 _FACELESS = "its product has several faces: fill in its name"
 _GONE = "its photo is gone"
 _FEW = f"fewer than {FOLDS} different photos of its class: too few to be checked"
+_REMNANT = "too few photos of its class are left to train on"
 _UNCONFIRMED = "the held-out labels are unconfirmed, too: evaluate on photos with confirmed labels to know the accuracy"
 
 
@@ -64,7 +60,8 @@ def trust_proposed(
     """Decide which proposals are trained on, and write them to `out`; returns the table to train on.
 
     Raises:
-        DataError: the data set has no proposals, or too few of every class; a photo can't be read.
+        DataError: the data set has no proposals, too few of every class, or a class that couldn't be trained on
+            whatever came of them; a photo can't be read.
         UsageError: `out` holds a run already, or the protocol is the founding one.
     """
     if config.protocol == "founding":
@@ -75,17 +72,28 @@ def trust_proposed(
         if not data.proposals:
             raise DataError(f"{source}: no proposals in it: leave --trust-proposed out")
         pool, dropped = _pool(data)
+        _require_trainable(data, pool, config)
         light = light_config(config, len(pool.data.samples))
         judged = _judge(pool, list(train_folds(pool.data, out / TRUST, light, progress, pool.groups)))
         _require_agreement(source, judged)
+        remnants = _remnants(data, pool, judged, config)
+        judged = [
+            replace(row, kept=False, why=_REMNANT) if row.kept and row.proposal.name in remnants else row
+            for row in judged
+        ]
         if process_rank() == 0:
             write_judged(out / PROPOSALS, [*judged, *dropped])
-            _write_trusted(out / TRUSTED, data, pool, judged)
+            kept_photos = [_photo(row.proposal) for row in judged if row.kept]
+            classes = {info.name: info for info in (*data.classes, *pool.data.classes)}
+            labelled = (sample for sample in data.samples if sample.name not in remnants)
+            write_trusted(out / TRUSTED, [*labelled, *kept_photos], classes)
         wait_for_all()
         kept = sum(row.kept for row in judged)
         progress.note(
             f"{kept} of {len(data.proposals)} proposals are trained on: {out / PROPOSALS} says why the others aren't"
         )
+        for name in sorted(remnants):
+            progress.note(f"class '{name}' is left out: {_REMNANT}")
         progress.note(_UNCONFIRMED)
     return out / TRUSTED
 
@@ -105,7 +113,7 @@ def _pool(data: DataSet) -> tuple[_Pool, list[Judged]]:
     dropped += [_refused(p, _GONE) for p in named if not p.path.is_file()]
     there = [p for p in named if p.path.is_file()]
     labelled = [sample for sample in data.samples if sample.split in ("", "train")]
-    samples = [*labelled, *(Sample(p.path, p.name) for p in there)]
+    samples = [*labelled, *map(_photo, there)]
     groups = photo_groups(samples)
     apart = Counter(name for name, _ in {(s.name, int(g)) for s, g in zip(samples, groups, strict=True)})
     chosen = [index for index, sample in enumerate(samples) if apart[sample.name] >= FOLDS]
@@ -123,6 +131,46 @@ def _classes(data: DataSet, proposals: Sequence[ProposedLabel], names: set[str])
     known = {info.name: info for info in data.classes}
     new = {p.name: ClassInfo(name=p.name, category=p.name, sku=p.sku) for p in proposals if p.name not in known}
     return tuple(info for info in [*known.values(), *(new[name] for name in sorted(new))] if info.name in names)
+
+
+def _photo(proposal: ProposedLabel) -> Sample:
+    return Sample(proposal.path, proposal.name, group=proposal.group)
+
+
+def _require_trainable(data: DataSet, pool: _Pool, config: TrainConfig) -> None:
+    """Require of the classes that no proposal can add to that they have photos enough: before hours of training.
+
+    Raises:
+        DataError: one has too few.
+    """
+    counts = Counter(sample.name for sample in data.samples if sample.split in _used_splits(config))
+    trained = {sample.name for sample in data.samples if config.folds or sample.split in ("", "train")}
+    fewest = _fewest(config)
+    for name in sorted(trained - {info.name for info in pool.data.classes}):
+        if counts[name] < fewest:
+            raise DataError(
+                f"{data.source}: class '{name}' has {counts[name]} of the {fewest} photos that training needs, and no "
+                "proposals that can be checked: add photos of it (10 or more are advised), or remove it"
+            )
+
+
+def _remnants(data: DataSet, pool: _Pool, judged: Sequence[Judged], config: TrainConfig) -> set[str]:
+    """The classes that too few photos are left of: training would refuse them, after the hours that this has taken."""
+    left = [*range(pool.labelled), *(row for row, one in enumerate(judged, start=pool.labelled) if one.kept)]
+    apart = {(pool.data.samples[row].name, int(pool.groups[row]) if config.folds else row) for row in left}
+    beside = [s.name for s in data.samples if s.split in _used_splits(config) and s.split not in ("", "train")]
+    counts = Counter([*(name for name, _ in apart), *beside])
+    return {info.name for info in pool.data.classes if counts[info.name] < _fewest(config)}
+
+
+def _used_splits(config: TrainConfig) -> tuple[str, ...]:
+    """Folds take every photo, whatever it is marked."""
+    return ("", "train", "val", "test") if config.folds else ("", "train", "val")
+
+
+def _fewest(config: TrainConfig) -> int:
+    """How many photos training needs of a class; with folds, so many that aren't nearly the same."""
+    return config.folds or 2
 
 
 def _judge(pool: _Pool, folds: Sequence[Fold]) -> list[Judged]:
@@ -167,17 +215,3 @@ def _require_agreement(source: Path, judged: Sequence[Judged]) -> None:
 
 def _refused(proposal: ProposedLabel, why: str) -> Judged:
     return Judged(proposal, kept=False, why=why)
-
-
-def _write_trusted(path: Path, data: DataSet, pool: _Pool, judged: Sequence[Judged]) -> None:
-    """The labelled photos and the proposals that are kept, as a data set of its own."""
-    info = {known.name: known for known in (*data.classes, *pool.data.classes)}
-    kept = (Sample(row.proposal.path, row.proposal.name) for row in judged if row.kept)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for sample in (*data.samples, *kept):
-        of = info[sample.name]
-        where = os.path.relpath(sample.path.resolve(), path.parent.resolve())
-        writer.writerow((where, sample.name, sample.split, of.category, of.sku, of.gtin, of.variant, of.face))
-    write_whole(path, text.getvalue().encode())

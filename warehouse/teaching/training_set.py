@@ -22,6 +22,7 @@ from kardus.contract.proposals import COLUMNS, ProposalStatus
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import appearing, require_new_folder
 from kardus.support.tabular.tables import read_table
+from kardus.support.tabular.text_cells import cell_of
 from warehouse.store.database import Database
 from warehouse.store.labels import STANDS, TEACHING, StatedTruth
 from warehouse.store.pictures import PictureStore
@@ -147,7 +148,7 @@ def _line(row: Row[Any], faces: Faces | None) -> dict[str, str]:
     name = row.name or (own[0] if len(own) == 1 else "")
     new = faces is not None and product not in faces and product != EMPTY_CLASS
     return {
-        "name": name,
+        "name": cell_of(name),
         "status": ProposalStatus.CONFIRMED if name else ProposalStatus.PROPOSED,
         "proposed": product,
         "seen": row.seen or ("" if row.seen is None else EMPTY_CLASS),

@@ -62,6 +62,11 @@ def code_of(text: str) -> tuple[str, str]:
     return text, next((said for written_so, said in _REFUSED if written_so(shown)), "")
 
 
+def cell_of(code: str) -> str:
+    """The cell of a text file that `code_of` reads as this code, which may look like a date or a truth value."""
+    return code if code_of(code) == (code, "") else '="{}"'.format(code.replace('"', '""'))
+
+
 def is_error(text: str) -> bool:
     """Whether a text is what a spreadsheet program shows for an error: as a value, another program wrote it so."""
     return _ERROR.fullmatch(composed(text)) is not None

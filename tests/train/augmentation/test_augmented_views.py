@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from train.augmentation.augment import cutmix
-from train.augmentation.augmented_views import CopiedViews, FreshViews, Photos, size_of, to_tensor
+from train.augmentation.augmented_views import GROWTH_STEP_PX, CopiedViews, FreshViews, Photos, size_of, to_tensor
 from train.augmentation.founding import founding_copies
 from train.augmentation.synthetic_unknowns import false_colours
 from train.config import TrainConfig, make_config
@@ -98,3 +100,17 @@ def test_to_tensor_moves_channels_first_and_keeps_the_scale() -> None:
     tensor = to_tensor(pixels)
     assert tensor.dtype == torch.float32
     np.testing.assert_array_equal(tensor.numpy(), pixels.transpose(0, 3, 1, 2))
+
+
+@given(first_size=st.integers(0, 512), size=st.integers(32, 512), epochs=st.integers(1, 200))
+def test_crops_of_any_first_size_grow_from_a_step_to_their_full_size(first_size: int, size: int, epochs: int) -> None:
+    config = TrainConfig(first_size=first_size, size=size, epochs=epochs)
+    sizes = [size_of(epoch, config) for epoch in range(1, epochs + 1)]
+    assert sizes == sorted(sizes)
+    assert min(sizes) >= min(size, GROWTH_STEP_PX)
+    assert max(sizes) <= size
+
+
+def test_no_clutter_has_the_size_of_the_epochs_crops() -> None:
+    views = FreshViews(_photos(), _config(size=96, first_size=32, epochs=9))
+    assert views.clutter(0, 1, _generator()).shape[1:] == views.crops(np.array([1]), 1, _generator()).shape[1:]

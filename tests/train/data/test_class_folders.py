@@ -1,14 +1,18 @@
 """Folders that are classes, as people and their computers leave them."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from kardus.support.errors import DataError
+from tests.in_process import assert_one_line, call
 from tests.train.making import COLOURS, class_folders, plain_photo, write_table
+from train.__main__ import main
 from train.data.data_set import Sample, read_data
 from train.data.splits import with_split
 
+Capture = pytest.CaptureFixture[str]
 NFC, NFD = "M\u00fcsli", "Mu\u0308sli"
 
 
@@ -128,3 +132,35 @@ def test_hidden_folders_with_labels_are_no_part_of_a_data_set(tmp_path: Path) ->
         plain_photo(tmp_path / box / "0.png", (9, 9, 9))
         write_table(tmp_path / box / "labels.csv", ("path", "name"), ("0.png", box))
     assert [info.name for info in read_data(tmp_path).classes] == ["box-1"]
+
+
+LATIN = os.fsdecode(b"Erdbeer\xe9")
+
+
+@pytest.mark.parametrize("place", ["data/{}/0.png", "data/blue/{}.png", "{}/blue/9.png", "data/{}/0.png under a table"])
+def test_names_that_are_no_utf8_are_refused_before_a_page_or_a_table_has_to_name_them(
+    tmp_path: Path, capsys: Capture, place: str
+) -> None:
+    photo = tmp_path / place.removesuffix(" under a table").format(LATIN)
+    source = class_folders(tmp_path / photo.relative_to(tmp_path).parts[0])
+    plain_photo(photo, (1, 2, 3))
+    if place.endswith("table"):
+        write_table(photo.parent / "labels.csv", ("path", "name"), ("0.png", "blue"))
+        source = photo.parent
+    refused = call(capsys, main, "check-data", source, "--html", tmp_path / "page.html")
+    assert_one_line(refused, 1, "Erdbeer\\xe9", "its name isn't UTF-8: rename it")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_folder_of_strangers_with_such_a_name_is_refused(
+    tmp_path: Path, run_folder: Path, photos: Path, capsys: Capture
+) -> None:
+    plain_photo(tmp_path / "strangers" / f"{LATIN}.png", (1, 2, 3))
+    refused = call(capsys, main, "evaluate", run_folder, photos, "--unknown", tmp_path / "strangers")
+    assert_one_line(refused, 1, "Erdbeer\\xe9.png", "its name isn't UTF-8: rename it")
+
+
+def test_a_folder_whose_name_is_too_long_for_a_class_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    data = class_folders(tmp_path / "data")
+    plain_photo(data / ("x" * 201) / "0.png", (1, 2, 3))
+    assert_one_line(call(capsys, main, "check-data", data), 1, "has at most 200 characters: rename the folder")

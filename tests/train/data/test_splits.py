@@ -19,6 +19,19 @@ GROUPED = st.lists(st.lists(st.integers(1, 4), min_size=5, max_size=9), min_size
 """For each class, the sizes of its groups."""
 
 
+PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=2, max_size=60).filter(
+    lambda pairs: len({number for number, _ in pairs}) < len(pairs)
+)
+"""The class and the group of each photo: a group may hold several classes (a carton's face and its side)."""
+
+
+def _spanning(pairs: list[tuple[int, int]]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Names, groups and the numbers of the classes, of photos whose class has two at least."""
+    counts = Counter(number for number, _ in pairs)
+    kept = np.array([pair for pair in pairs if counts[pair[0]] > 1], np.int64).reshape(-1, 2)
+    return [f"class {number}" for number in kept[:, 0]], kept[:, 1], kept[:, 0]
+
+
 def _names(counts: list[int]) -> list[str]:
     return [f"class {c}" for c, n in enumerate(counts) for _ in range(n)]
 
@@ -52,6 +65,65 @@ def test_hold_out_never_divides_a_group(sizes: list[list[int]], fraction: float,
     for name in set(names):
         own = held[np.array(names) == name]
         assert 0 < own.sum() < len(own)
+
+
+@given(pairs=PAIRS, fraction=st.floats(0.05, 0.6), seed=st.integers(0, 2**32))
+def test_hold_out_divides_a_group_of_several_classes_only_where_one_would_not_be_held_out_or_not_trained(
+    pairs: list[tuple[int, int]], fraction: float, seed: int
+) -> None:
+    names, group, classes = _spanning(pairs)
+    held = hold_out(names, group, fraction, seed)
+    for number in set(classes):
+        assert 0 < held[classes == number].sum() < np.count_nonzero(classes == number)
+    divided = {g for g in set(group) if len(set(held[group == g])) == 2}
+    for number in {n for g in divided for n in set(classes[(group == g) & held])}:
+        trained = [set(group[(classes == other) & ~held]) for other in set(classes)]
+        for own in set(group[(classes == number)]):
+            assert {own} in trained  # the last photos of a class to train on
+
+
+def test_a_carton_of_several_classes_is_held_out_whole() -> None:
+    names = ["face", "side", "side"] * 10
+    held = hold_out(names, np.repeat(np.arange(10), 3), 0.3, 4)
+    assert held.reshape(10, 3).sum(axis=1).tolist().count(3) == 3
+    assert held.sum() == 9
+
+
+def test_a_class_whose_only_photos_are_in_the_cartons_of_another_is_trained() -> None:
+    names = ["a", "a", "b", "b", *["b"] * 8]
+    held = hold_out(names, np.array([0, 1, 0, 1, *[2] * 8]), 0.5, 0)
+    assert held[:2].sum() == 1
+
+
+@given(pairs=PAIRS, folds=st.integers(2, 4), seed=st.integers(0, 2**63 - 1))
+def test_folds_of_groups_of_several_classes_divide_none_and_leave_every_class_trained(
+    pairs: list[tuple[int, int]], folds: int, seed: int
+) -> None:
+    names, group, classes = _spanning(pairs)
+    try:
+        fold = assign_folds(names, group, folds, seed)
+    except DataError:
+        return
+    assert all(len(set(fold[group == number])) == 1 for number in set(group))
+    assert all(len(set(fold[classes == number])) > 1 for number in set(classes))
+
+
+def test_a_class_that_one_fold_would_have_alone_gives_a_carton_to_another() -> None:
+    names, group = ["a", "b", "a", "a", "b"], np.array([0, 2, 2, 0, 1])
+    fold = assign_folds(names, group, 2, 0)
+    assert all(len(set(fold[np.array(names) == name])) == 2 for name in names)
+
+
+def test_cartons_that_cannot_be_dealt_out_so_that_every_class_is_trained_are_refused() -> None:
+    names = ["a", "b", "b", "c", "c", "a"]
+    group = np.array([0, 0, 1, 1, 2, 2])
+    with pytest.raises(DataError, match=r"has its photos in groups with other classes, so that --folds 2 would leave"):
+        assign_folds(names, group, 2, 0)
+
+
+def test_a_class_of_near_duplicates_alone_is_not_told_to_use_one_fold() -> None:
+    with pytest.raises(DataError, match=r"class 'a' has 1 photos .* or use --folds 0"):
+        assign_folds(["a"] * 6, np.zeros(6, dtype=np.int64), 2, 0)
 
 
 def test_a_class_of_one_burst_is_held_out_all_the_same() -> None:

@@ -173,9 +173,11 @@ def test_a_photo_that_vanishes_while_training_costs_nothing(tmp_path: Path) -> N
     notes: list[str] = []
     told = ProgressCallbacks(lambda _: (data / "blue" / "0.png").unlink(), notes.append)
     checkpoint = fit(data, tmp_path / "run", _config(), told)
-    assert any(note.startswith("no report.html is written: ") for note in notes)
+    said = next(note for note in notes if note.startswith("no report.html is written: "))
     assert not (data / "blue" / "0.png").exists()
     assert checkpoint.data_sha256 != ""
+    if not checkpoint.config.refit:
+        assert said.endswith("restore what it lacks, and --resume writes report.html")
     assert len(read.samples) == 12
 
 
@@ -201,3 +203,12 @@ def test_two_photos_a_class_are_enough_and_said_to_be_few(tmp_path: Path) -> Non
 
 def test_a_run_of_few_steps_is_trained(tmp_path: Path) -> None:
     fit(labelled(tmp_path / "data"), tmp_path / "run", _config(epochs=5, batch=9), _SILENT)  # 5 steps in all
+
+
+@pytest.mark.parametrize(("batch", "clutter"), [(4, 0.125), (8, 0.0)])
+def test_false_colours_are_learnt_where_a_batch_has_no_clutter_and_its_crops_grow(
+    tmp_path: Path, batch: int, clutter: float
+) -> None:
+    data = labelled(tmp_path / "data", each=5)
+    config = _config(size=64, first_size=32, epochs=3, batch=batch, outliers=0.5, clutter=clutter)
+    assert fit(data, tmp_path / "run", config, _SILENT).weights

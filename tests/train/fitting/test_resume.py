@@ -22,6 +22,7 @@ from train.fitting.fit import fit
 from train.fitting.loop import Epoch
 from train.fitting.progress import ProgressCallbacks
 from train.fitting.resume import LAST_STATE_FILE
+from train.fitting.run_folder import REPORT
 from train.networks.checkpoint import CHECKPOINT, MEASURED, load_checkpoint
 
 Capture = pytest.CaptureFixture[str]
@@ -87,6 +88,49 @@ def test_a_run_that_was_ended_goes_on_to_the_same_weights(
     checkpoint = fit(data, tmp_path / "run", _config(), resume=True)
     assert _same(weights, checkpoint.weights)
     assert not list((tmp_path / "run").glob("last*")) + list((tmp_path / "run").glob("refit*"))
+
+
+def _ended_in_its_report(*_: object) -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize("refit", [0, 0.5])
+@pytest.mark.parametrize("place", ["accuracy_by_pixels", "report_run"])
+def test_a_run_that_was_ended_in_its_report_goes_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refit: float, place: str
+) -> None:
+    data, out = labelled(tmp_path / "data", each=5, val=1), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"train.fitting.fit.{place}", _ended_in_its_report)
+        with pytest.raises(Killed):
+            fit(data, out, _config(refit=refit))
+    trained = load_checkpoint(out).weights
+    with pytest.raises(UsageError, match="holds an unfinished run: go on with --resume"):
+        fit(data, out, _config(refit=refit))
+    checkpoint = fit(data, out, _config(refit=refit), resume=True)
+    assert (out / REPORT).exists()
+    assert checkpoint.pixels
+    assert load_checkpoint(out).pixels == checkpoint.pixels
+    assert _same(checkpoint.weights, trained) == (refit == 0), "it isn't trained again"
+    with pytest.raises(UsageError, match="holds a run already"):
+        fit(data, out, _config(refit=refit), resume=True)
+
+
+def test_a_report_that_lacked_a_photo_is_written_once_it_is_back(tmp_path: Path) -> None:
+    data, out = labelled(tmp_path / "data", each=5, val=1), tmp_path / "run"
+    notes: list[str] = []
+    photo = data / "blue" / "0.png"
+
+    def take_away(_: Epoch) -> None:
+        if photo.exists():
+            photo.rename(tmp_path / "away.png")
+
+    fit(data, out, _config(refit=0), ProgressCallbacks(take_away, notes.append))
+    assert any(note.endswith(f"--resume writes {REPORT}") for note in notes)
+    (tmp_path / "away.png").rename(photo)
+    assert not (out / REPORT).exists()
+    fit(data, out, _config(refit=0), resume=True)
+    assert (out / REPORT).exists()
 
 
 @pytest.fixture

@@ -2,7 +2,10 @@
 
 import csv
 import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +18,12 @@ from tests.train.making import COLOURS, write_table
 from train.__main__ import main
 from train.config import TrainConfig, make_config
 from train.data.data_set import read_data
+from train.data.proposals import ProposedLabel
+from train.data.proposals_report import Judged, proposals_of
 from train.fitting.progress import ProgressCallbacks
 from train.networks.checkpoint import load_checkpoint
-from train.study.proposal_filter import FOLDS, LIGHT_PX, TRUSTED, light_config, trust_proposed
+from train.study.proposal_filter import FOLDS, LIGHT_PX, light_config, trust_proposed
+from train.study.trusted_table import TRUSTED
 
 Capture = pytest.CaptureFixture[str]
 Row = dict[str, str]
@@ -174,6 +180,93 @@ def test_no_proposals_too_few_and_the_founding_protocol_are_refused(tmp_path: Pa
     table.write_text(whole.replace("proposed,", "confirmed,").replace("confirmed,seen", "proposed,seen"))
     with pytest.raises(DataError, match="no proposals in it: leave --trust-proposed out"):
         trust_proposed(data, tmp_path / "run", _config(), ProgressCallbacks())
+    assert not (tmp_path / "run").exists()
+
+
+ODD = ("TRUE", "2024-05-01", "Jan-24")
+Judging = Callable[[Sequence[ProposedLabel]], list[bool]]
+
+
+def _odd_harvest(folder: Path) -> Path:
+    """Proposals of products whose names a spreadsheet program would change; two photos are of one carton each time."""
+    rows: list[Row] = []
+    for name, colour in zip(ODD, COLOURS, strict=True):
+        for index in range(EACH):
+            path = f"photos/{colour}/{index}.png"
+            _photo(folder / path, colour, index)
+            status = "confirmed" if index == 0 else "proposed"
+            rows.append({"path": path, "status": status, "proposed": name, "group": f"{colour}{index // 2}"})
+    columns = (*COLUMNS, "group")
+    write_table(folder / "labels.csv", columns, *([row.get(column, "") for column in columns] for row in rows))
+    return folder
+
+
+def _trust(data: Path, out: Path, patch: pytest.MonkeyPatch, judging: Judging, **changes: object) -> list[str]:
+    """Trust proposals, judged so in place of networks; returns the notes."""
+    notes: list[str] = []
+
+    def train_none(_: object, folder: Path, *__: object) -> list[object]:
+        folder.mkdir()
+        return []
+
+    patch.setattr("train.study.proposal_filter.train_folds", train_none)
+
+    def judge(pool: Any, _: object) -> list[Judged]:
+        kept = judging(pool.proposals)
+        return [
+            Judged(p, kept=k, why="" if k else "contradicted", answered=p.sku if k else "other")
+            for p, k in zip(pool.proposals, kept, strict=True)
+        ]
+
+    patch.setattr("train.study.proposal_filter._judge", judge)
+    patch.setattr("train.study.proposal_filter.AGREEMENT", 0)
+    trust_proposed(data, out, _config(**changes), ProgressCallbacks(note=notes.append))
+    return notes
+
+
+def test_names_and_groups_of_the_trusted_are_those_of_the_harvest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = _odd_harvest(tmp_path / "data")
+    _trust(data, tmp_path / "run", monkeypatch, lambda proposals: [True] * len(proposals))
+    trusted = read_data(tmp_path / "run" / TRUSTED)
+    assert {info.name for info in trusted.classes} == set(ODD)
+    assert {info.sku for info in trusted.classes} == set(ODD)
+    assert Counter(sample.group for sample in trusted.samples) == {
+        f"{colour}{n}": 2 for colour in COLOURS for n in range(EACH // 2)
+    }
+    told = proposals_of(tmp_path / "run")
+    assert told is not None
+    assert sorted(sku for sku, _, _ in told["by_sku"]) == sorted(ODD)
+
+
+@pytest.mark.parametrize(("folds", "kept"), [(0, 0), (3, 3)])  # with folds: two cartons are left of the three
+def test_what_is_left_of_a_class_that_cannot_be_trained_is_dropped_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folds: int, kept: int
+) -> None:
+    data, out = _odd_harvest(tmp_path / "data"), tmp_path / "run"
+    first = [f"{index}.png" for index in range(1, kept + 1)]
+    notes = _trust(
+        data,
+        out,
+        monkeypatch,
+        lambda proposals: [p.sku != "TRUE" or p.path.name in first for p in proposals],
+        folds=folds,
+    )
+    assert "class 'TRUE' is left out: too few photos of its class are left to train on" in notes
+    trusted = read_data(out / TRUSTED)
+    assert {sample.name for sample in trusted.samples} == {"2024-05-01", "Jan-24"}
+    with (out / "proposals.csv").open(newline="", encoding="utf-8") as file:
+        why = Counter(row["why"] for row in csv.DictReader(file) if row["proposed"] == '="TRUE"')
+    few = "too few photos of its class are left to train on"
+    assert why == Counter(contradicted=EACH - 1 - kept) + Counter({few: kept})
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_a_class_that_no_proposal_can_help_is_refused_before_anything_is_trained(tmp_path: Path, folds: int) -> None:
+    data = _harvest(tmp_path / "data", {"path": "photos/red/3.png", "name": "Rarity"})
+    with pytest.raises(DataError, match=f"class 'Rarity' has 1 of the {folds or 2} photos that training needs, and no"):
+        trust_proposed(data, tmp_path / "run", _config(folds=folds), ProgressCallbacks())
     assert not (tmp_path / "run").exists()
 
 

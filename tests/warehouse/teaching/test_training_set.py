@@ -138,3 +138,13 @@ def test_a_carton_is_a_run_of_the_same_at_one_place(looks: list[tuple[str, str, 
 def test_doubts_teach_too(database: Database, tmp_path: Path) -> None:
     judge(database, Publisher(), "A-1", StatedTruth.PRODUCT, "Tea", verdict=Verdict.UNCERTAIN)
     assert export_training_set(database, pictures_of(database), tmp_path / "set", None).photos == 1
+
+
+@pytest.mark.parametrize("name", ["TRUE", "Vero", "Jan-24", "2024-05-01", 'The "big" one'])
+def test_a_product_whose_name_looks_like_a_date_or_a_truth_value_is_read_again(
+    database: Database, tmp_path: Path, name: str
+) -> None:
+    for place in ("A-1", "A-2"):
+        judge(database, Publisher(place), place, StatedTruth.PRODUCT, name)
+    export_training_set(database, pictures_of(database), tmp_path / "set", None)
+    assert {sample.name for sample in read_data(tmp_path / "set").samples} == {name}

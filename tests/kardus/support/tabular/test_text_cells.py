@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kardus.support.spelling import decomposed
-from kardus.support.tabular.text_cells import code_of, is_error
+from kardus.support.tabular.text_cells import cell_of, code_of, is_error
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,19 @@ def test_a_code_that_only_resembles_one_is_taken(text: str) -> None:
 def test_any_text_is_itself_or_refused_or_unpacked(text: str) -> None:
     code, problem = code_of(text)
     assert code == text or (text.startswith('="') and not problem)
+
+
+ANY_CODES = st.one_of(
+    st.text(min_size=1).map(str.strip),
+    st.sampled_from([*TRUTHS.split(), *ERRORS.split(), "4-3-26", "2024-05-01", "Jan-24", "=A1", "'7", '="x"', "1,000"]),
+)
+
+
+@given(ANY_CODES)
+def test_what_is_written_as_a_cell_is_read_as_the_same_code(code: str) -> None:
+    assert code_of(cell_of(code)) == (code, "")
+
+
+@given(st.from_regex(r"[A-Z]{2}-[0-9]{4}", fullmatch=True))
+def test_a_plain_code_is_written_as_it_is(code: str) -> None:
+    assert cell_of(code) == code
