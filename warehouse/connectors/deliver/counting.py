@@ -27,7 +27,9 @@ class Count:
 def is_news(one: Outgoing) -> bool:
     """Whether there is something to count, or to take back: not where the same was told before."""
     alert, former = one.event.alert, one.former
-    if alert is None:
+    if alert is None or one.is_of_the_past:
+        return False
+    if one.overtaken_by is not None and proposal(one.overtaken_by) != proposal(one.event):
         return False
     if alert.status == "resolved":
         return former is not None

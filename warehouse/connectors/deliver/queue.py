@@ -144,8 +144,9 @@ class DeliveryQueue:
         e = events.c
         chosen = select(e.number, e.location, e.agent, e.received, e.payload).order_by(e.number).limit(limit)
         with self._database.reading() as connection:
-            rows = connection.execute(chosen.where(e.number > self._done(connection))).all()
-            found, unreadable = read_events(connection, rows)
+            done = self._done(connection)
+            rows = connection.execute(chosen.where(e.number > done)).all()
+            found, unreadable = read_events(connection, self._target, done, rows)
         if unreadable:
             self._set_aside(unreadable, done=0 if found else unreadable[-1].number)
         return found
@@ -173,7 +174,7 @@ class DeliveryQueue:
         with self._database.reading() as connection:
             is_due = is_over(d.due, time.time(), LONGEST_WAIT_S)
             rows = connection.execute(chosen.where(is_due).order_by(d.event).limit(limit)).all()
-            found, unreadable = read_events(connection, rows)
+            found, unreadable = read_events(connection, self._target, self._done(connection), rows)
         if unreadable:
             self._set_aside(unreadable)
         return tuple(found)

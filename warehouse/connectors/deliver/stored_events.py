@@ -5,18 +5,19 @@ What this version can't read, as of a newer receiver, is set aside, so that it h
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, outerjoin, select, update
 
 from kardus.contract.messages import Envelope, LocationEvent
-from kardus.contract.verdicts import ALERTS
+from kardus.contract.verdicts import ALERTS, UNVERIFIED
 from warehouse.connectors.deliver.target import Outgoing
-from warehouse.store.tables import deliveries, events
+from warehouse.store.epoch_order import latest_first
+from warehouse.store.tables import deliveries, epochs, events
 
 EventColumns = tuple[int, str, str, datetime, str]
 """Number, location, agent, when it was received, text."""
@@ -36,8 +37,10 @@ class UnreadableEvent:
     reason: str
 
 
-def read_events(connection: Connection, rows: Iterable[EventColumns]) -> tuple[list[Outgoing], list[UnreadableEvent]]:
-    """The events that can be read, and the others."""
+def read_events(
+    connection: Connection, target: str, done: int, rows: Iterable[EventColumns]
+) -> tuple[list[Outgoing], list[UnreadableEvent]]:
+    """The events that can be read, and the others, for a target that was asked up to the number `done`."""
     found: list[Outgoing] = []
     unreadable: list[UnreadableEvent] = []
     for number, location, agent, received, payload in rows:
@@ -47,22 +50,61 @@ def read_events(connection: Connection, rows: Iterable[EventColumns]) -> tuple[l
             reason = _reason(error)
             unreadable.append(UnreadableEvent(number, location, agent, received, payload, reason))
             continue
-        former = _former(connection, number, envelope.data)
-        found.append(Outgoing(number, agent, received.astimezone(UTC), envelope, payload, former))
+        alert = envelope.data.alert
+        others = _others(connection, number, agent, alert.id) if alert else _OthersOfAlert()
+        later = next(_asked_before(connection, target, done, number, others.after), None)
+        former, overtaken_by = _event(connection, others.former), _event(connection, later)
+        found.append(Outgoing(number, agent, received.astimezone(UTC), envelope, payload, former, overtaken_by))
     return found, unreadable
 
 
-def _former(connection: Connection, number: int, event: LocationEvent) -> LocationEvent | None:
-    """The last event before that told of the same discrepancy; None where there is none, or it can't be read."""
-    if event.alert is None:
+@dataclass(frozen=True)
+class _OthersOfAlert:
+    """The other stored events of an event's alert, by their numbers."""
+
+    former: int | None = None
+    """The last before it that is no doubt, and was stored before it."""
+    after: tuple[int, ...] = ()
+    """Those that come after it by epoch and sequence, the last first, in whatever order they were stored; no doubts,
+    which change nothing."""
+
+
+def _others(connection: Connection, number: int, agent: str, alert: str) -> _OthersOfAlert:
+    known = outerjoin(events, epochs, and_(epochs.c.agent == events.c.agent, epochs.c.epoch == events.c.epoch))
+    chosen = select(events.c.number, events.c.verdict).select_from(known)
+    of_alert = chosen.where(events.c.alert == alert, events.c.agent == agent).order_by(*latest_first())
+    latest = [(found, verdict) for found, verdict in connection.execute(of_alert)]
+    numbers = [found for found, _ in latest]
+    place = numbers.index(number) if number in numbers else len(numbers)  # so old that it is kept no more
+    before = (found for found, verdict in latest[place + 1 :] if found < number and verdict in ALERTS)
+    after = tuple(found for found, verdict in latest[:place] if not _is_doubt(connection, found, verdict))
+    return _OthersOfAlert(next(before, None), after)
+
+
+def _is_doubt(connection: Connection, number: int, verdict: str) -> bool:
+    """Whether an event leaves its alert as it was; an alert may end with such a verdict, as its agent is forgotten."""
+    if verdict not in UNVERIFIED:
+        return False
+    event = _event(connection, number)
+    return event is None or event.alert is None or event.alert.status != "resolved"
+
+
+def _event(connection: Connection, number: int | None) -> LocationEvent | None:
+    """A stored event; None where there is none, or it can't be read."""
+    if number is None:
         return None
-    of_alert = select(events.c.payload).where(events.c.alert == event.alert.id, events.c.number < number)
-    of_alert = of_alert.where(events.c.verdict.in_(ALERTS))
-    text = connection.execute(of_alert.order_by(events.c.number.desc()).limit(1)).scalar()
+    text = connection.execute(select(events.c.payload).where(events.c.number == number)).scalar()
     try:
         return _EVENT.model_validate_json(text).data if text else None
     except ValidationError:
         return None
+
+
+def _asked_before(connection: Connection, target: str, done: int, number: int, others: Sequence[int]) -> Iterator[int]:
+    """Those of these that the target was asked about before it is asked about this number, in their order."""
+    untold = select(deliveries.c.event).where(deliveries.c.target == target, deliveries.c.event.in_(others))
+    waiting = set(connection.execute(untold).scalars()) if others else set()
+    return (other for other in others if other < number or (other <= done and other not in waiting))
 
 
 def set_aside(connection: Connection, target: str, found: Sequence[UnreadableEvent]) -> None:

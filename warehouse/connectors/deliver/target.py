@@ -37,6 +37,9 @@ class Outgoing:
     """The message as the agent sent it."""
     former: LocationEvent | None = None
     """The last event before this one that told of the same discrepancy: of its alert, and no doubt."""
+    overtaken_by: LocationEvent | None = None
+    """The last event of its alert, no doubt, if that is a later one which the target was asked about before: they were
+    stored in another order, or this one was refused, and is told again."""
 
     @property
     def event(self) -> LocationEvent:
@@ -50,13 +53,21 @@ class Outgoing:
 
     @property
     def opens(self) -> bool:
-        """Whether nobody has heard of its alert before."""
+        """Whether nobody has heard of its alert before, and it isn't over by now."""
         alert = self.event.alert
-        return alert is not None and self.former is None and alert.status == "open"
+        return alert is not None and self.former is None and alert.status == "open" and not self.is_of_the_past
+
+    @property
+    def is_of_the_past(self) -> bool:
+        """Whether its alert is over by what the target was asked about before."""
+        alert = self.overtaken_by.alert if self.overtaken_by else None
+        return alert is not None and alert.status == "resolved"
 
     def is_wanted(self, what: What) -> bool:
-        """Whether it is one of these."""
-        return what == "events" or (self.opens if what == "opened" else self.event.alert is not None)
+        """Whether it is one of these; of an alert's course nothing is wanted that has been overtaken."""
+        if what == "events":
+            return True
+        return self.opens if what == "opened" else self.event.alert is not None and self.overtaken_by is None
 
 
 Refusals = Mapping[int, str]

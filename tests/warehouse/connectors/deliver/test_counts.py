@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.verdicts import ALERTS, Verdict
 from tests.publishers import Message, Publisher
-from tests.warehouse.connectors.deliver.making import settings_of, settle, told_of, worker_of
+from tests.warehouse.connectors.deliver.making import NAME, settings_of, settle, told_of, worker_of
 from tests.warehouse.connectors.deliver.odoo_stand_in import OdooStandIn
 from tests.warehouse.connectors.deliver.rigs import PLACES, PRODUCTS, OdooRig, TrytonRig
 from tests.warehouse.connectors.deliver.served import Answer, Asked, served
@@ -20,6 +20,7 @@ from tests.warehouse.connectors.deliver.tryton_stand_in import USER, TrytonStand
 from tests.warehouse.receiving.making import write
 from warehouse.connectors.deliver.counting import is_news, proposal
 from warehouse.connectors.deliver.target import Outgoing, TargetError
+from warehouse.connectors.deliver.upkeep import refused_events, try_again
 from warehouse.store.database import Database
 
 A = "A-1"
@@ -242,3 +243,41 @@ def test_a_session_that_ended_meanwhile_costs_no_attempt(
         is_shut[0] = True
         with pytest.raises(TargetError, match="401"):
             both.tell(told_of(box, "A-3", "Milk"))
+
+
+@pytest.mark.parametrize("erp", ["tryton", "odoo"])
+def test_an_alert_that_is_over_drafts_nothing_however_late_its_opening_is_stored(
+    file_database: Database, tmp_path: Path, box: Publisher, erp: str
+) -> None:
+    """A broker drops an event beyond its queue, and the receiver asks for it again."""
+    stand_in = TrytonStandIn(PLACES, PRODUCTS) if erp == "tryton" else OdooStandIn(16, PLACES, PRODUCTS)
+    with served(stand_in) as server:
+        server.up()
+        rig = TrytonRig if isinstance(stand_in, TrytonStandIn) else OdooRig
+        both = _Both(file_database, tmp_path, rig(tmp_path, server, stand_in))  # type: ignore[arg-type]
+        opened, changed, over = told_of(box, A, "Milk"), told_of(box, A, None, verdict=Verdict.EMPTY), _over(box)
+        both.tell(changed)
+        standing = stand_in.counts()
+        assert standing
+        both.tell(opened)
+        assert stand_in.counts() == standing, "what came later stands"
+        both.tell(over)
+        both.tell(told_of(box, "A-2", "Milk"))
+        assert {place for place, *_ in stand_in.counts()} == {"A-2"}
+
+
+def test_an_opening_that_is_sent_again_once_its_alert_is_over_drafts_nothing(
+    file_database: Database, tmp_path: Path, box: Publisher
+) -> None:
+    tryton = TrytonStandIn(PLACES, ("Tea",))
+    with served(tryton) as server:
+        server.up()
+        both = _Both(file_database, tmp_path, TrytonRig(tmp_path, server, tryton))
+        both.tell(told_of(box, A, "Milk"))
+        assert [one.location for one in refused_events(file_database)] == [A]
+        both.tell(_over(box))
+        tryton.tables["product.product"].append({"id": 99, "code": "Milk"})
+        assert try_again(file_database, NAME) == 1
+        both.tell()
+        assert tryton.counts() == []
+        assert refused_events(file_database) == []

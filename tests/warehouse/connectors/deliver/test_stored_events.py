@@ -1,17 +1,25 @@
 """An event that this version can't read, as a newer receiver's, holds up nothing, and isn't lost."""
 
 import json
+from collections.abc import Mapping, Sequence
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select, update
 
+from kardus.contract.messages import Envelope, LocationEvent
+from kardus.contract.verdicts import ALERTS, Verdict
 from tests.publishers import Publisher
 from tests.warehouse.connectors.deliver.making import NAME, queue_of, settle, told_of
 from tests.warehouse.connectors.deliver.test_event_isolation import Breaking
 from tests.warehouse.receiving.making import write
+from warehouse.connectors.deliver.counting import is_alert_over, is_news, proposal
+from warehouse.connectors.deliver.target import Outgoing, Refusals
 from warehouse.connectors.deliver.upkeep import refused_events, try_again
 from warehouse.connectors.deliver.worker import TargetWorker
 from warehouse.store.database import Database
+from warehouse.store.opening import open_database
 from warehouse.store.tables import deliveries, events
 
 
@@ -83,3 +91,68 @@ def test_what_is_no_event_at_all_has_no_id_and_is_listed(file_database: Database
     settle(TargetWorker(NAME, Breaking(50), queue_of(file_database)))
     (aside,) = refused_events(file_database)
     assert (aside.id, aside.location) == ("", "A-1")
+
+
+class Counting:
+    """What an ERP is asked for, by location; an event with a refused product is refused."""
+
+    name, batch = "counting", 50
+
+    def __init__(self) -> None:
+        self.drafts: dict[str, Mapping[str, int]] = {}
+        self.refused = ""
+
+    def wants(self, outgoing: Outgoing) -> bool:
+        """What is news to it."""
+        return is_news(outgoing)
+
+    def send(self, events: Sequence[Outgoing]) -> Refusals:
+        """Draft, or take back."""
+        refusals = {}
+        for one in events:
+            new = {} if is_alert_over(one) else proposal(one.event)
+            if self.refused in new:
+                refusals[one.number] = "no such product"
+            else:
+                self.drafts[one.location] = new
+        return refusals
+
+    def stop(self) -> None:
+        """Nothing is under way."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+SAID = st.sampled_from([Verdict.MISMATCH, Verdict.EMPTY, Verdict.UNKNOWN, Verdict.UNCERTAIN])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), verdicts=st.lists(SAID, min_size=1, max_size=4), is_over=st.booleans(), refused=st.booleans())
+def test_what_is_drafted_is_what_the_last_event_says_in_whatever_order_they_are_stored(
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+    verdicts: list[Verdict],
+    is_over: bool,  # noqa: FBT001
+    refused: bool,  # noqa: FBT001
+) -> None:
+    database = open_database(str(tmp_path_factory.mktemp("order") / "store.sqlite"), make=True)
+    box, target = Publisher(), Counting()
+    seen = [None if verdict != Verdict.MISMATCH else f"Milk {n}" for n, verdict in enumerate(verdicts)]
+    messages = [told_of(box, "A-1", what, verdict=verdict) for what, verdict in zip(seen, verdicts, strict=True)]
+    said = [Envelope[LocationEvent].model_validate_json(payload).data for _, payload, *_ in messages]
+    telling = [proposal(event) for event in said if event.verdict in ALERTS]
+    if is_over:
+        messages.append(told_of(box, "A-1", "Tea", status="resolved", verdict=Verdict.MATCH))
+    worker = TargetWorker(NAME, target, queue_of(database))
+    target.refused = seen[0] or "" if refused else ""
+    for message in data.draw(st.permutations(messages)):
+        write(database, message)
+        if data.draw(st.booleans()):
+            settle(worker)
+    settle(worker)
+    target.refused = ""
+    if refused_events(database):
+        try_again(database, NAME)
+    settle(worker)
+    assert target.drafts.get("A-1", {}) == ({} if is_over or not telling else telling[-1])
