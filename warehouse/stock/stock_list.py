@@ -209,25 +209,42 @@ def _stock_line(row: Row) -> StockLine:
 
 def _merged(lines: Iterable[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], dict[str, str]]:
     """One line a location, and what is wrong with those that have several products, by location."""
-    found: dict[str, tuple[int, StockLine]] = {}
+    found: dict[str, list[tuple[int, StockLine]]] = {}
     clashes: dict[str, str] = {}
     for number, line in lines:
-        first, known = found.setdefault(line.location, (number, line))
-        if first == number:
+        products = found.setdefault(line.location, [])
+        place = next((place for place, (_, known) in enumerate(products) if known.sku == line.sku), None)
+        if place is None:
+            products.append((number, line))
             continue
-        if line.sku == known.sku and not known.reason:
-            count = _sum(known.quantity, line.quantity)
-            found[line.location] = first, known._replace(quantity=count)
-            if count is not None and count > MAX_QUANTITY:
-                clashes[line.location] = _too_many(line, first, number)
-        elif rules.mixed:
-            found[line.location] = first, StockLine(line.location, None, reason=MIXED)
-        else:
-            names = " and ".join(f"'{one.sku or EMPTY}'" for one in (known, line))
-            clashes[line.location] = (
-                f"lines {first} and {number}: location '{line.location}' has {names}: keep one, or give --mixed"
-            )
-    return [_without_none_of_it(line) for _, line in found.values()], clashes
+        first, known = products[place]
+        count = _sum(known.quantity, line.quantity)
+        products[place] = first, known._replace(quantity=count)
+        if count is not None and count > MAX_QUANTITY:
+            clashes[line.location] = _too_many(line, first, number)
+    return [_one_line(products, rules, clashes) for products in found.values()], clashes
+
+
+def _one_line(products: Sequence[tuple[int, StockLine]], rules: StockRules, clashes: dict[str, str]) -> StockLine:
+    """The line of a location, of those of its products; what is wrong with it is noted.
+
+    A product of which there is none is no other product: many systems keep the rows of what stood there before.
+    """
+    there = [(number, line) for number, line in products if line.quantity != 0]
+    if not there:
+        return products[0][1]._replace(sku=None)  # none of it may be there
+    (first, line), *others = there
+    if not others:
+        return line
+    if rules.mixed:
+        return StockLine(line.location, None, reason=MIXED)
+    number, other = others[0]
+    names = f"'{line.sku or EMPTY}' and '{other.sku or EMPTY}'"
+    clashes.setdefault(
+        line.location,
+        f"lines {first} and {number}: location '{line.location}' has {names}: keep one, or give --mixed",
+    )
+    return line
 
 
 def _too_many(line: StockLine, first: int, number: int) -> str:
@@ -235,11 +252,6 @@ def _too_many(line: StockLine, first: int, number: int) -> str:
         f"lines {first} to {number}: the quantities of '{line.sku}' at location '{line.location}' add up to more than "
         f"{MAX_QUANTITY}: write them smaller, or leave them out"
     )
-
-
-def _without_none_of_it(line: StockLine) -> StockLine:
-    """0 of a product: none of it may be there."""
-    return line._replace(sku=None) if line.quantity == 0 else line
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

@@ -164,6 +164,33 @@ def test_none_of_a_product_is_an_empty_location(tmp_path: Path) -> None:
     assert read_stock(path) == [StockLine("A", None, 0), StockLine("B", None, 0)]
 
 
+LOTS = st.lists(st.tuples(st.sampled_from(["x", "y", "z"]), st.integers(0, 2)), min_size=1, max_size=6)
+
+
+@settings(deadline=None)
+@given(lots=LOTS, mixed=st.booleans())
+def test_a_product_of_which_there_is_none_is_no_other_product(lots: list[tuple[str, int]], mixed: bool) -> None:  # noqa: FBT001
+    """Many systems keep the rows of what stood there before, with a quantity of 0."""
+    sums = {sku: sum(count for name, count in lots if name == sku) for sku, _ in lots}
+    there = {sku: count for sku, count in sums.items() if count}
+    with tempfile.TemporaryDirectory() as folder:
+        path = csv_list(Path(folder) / "s.csv", (*HEADER, "quantity"), *(("A", *lot) for lot in lots))
+        if len(there) > 1 and not mixed:
+            assert "location 'A' has '" in refusal_of(path)
+            return
+        (line,) = read_stock(path, StockRules(mixed=mixed))
+    if len(there) > 1:
+        assert line == StockLine("A", None, reason=MIXED)
+    else:
+        assert (line.sku, line.quantity) == next(iter(there.items()), (None, 0))
+
+
+def test_the_row_of_a_former_product_does_not_keep_the_new_one_out(tmp_path: Path) -> None:
+    lines = [("A", "old", 0), ("A", "new", 12), ("B", "old", 0), ("B", "older", 0), ("C", "EMPTY", ""), ("C", "old", 0)]
+    found = read_stock(csv_list(tmp_path / "s.csv", (*HEADER, "quantity"), *lines))
+    assert [(line.location, line.sku) for line in found] == [("A", "new"), ("B", None), ("C", None)]
+
+
 def test_a_location_with_several_products_is_given_up_where_that_is_asked_for(tmp_path: Path) -> None:
     path = csv_list(tmp_path / "s.csv", HEADER, ("A", "x"), ("A", "y"), ("A", "x"), ("B", "z"))
     found = read_stock(path, StockRules(mixed=True))
