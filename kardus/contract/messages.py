@@ -30,7 +30,8 @@ def in_utc(moment: datetime) -> datetime:
 
 
 @lru_cache(maxsize=64)  # what one picture shows has the same few times at all locations
-def _utc_text(moment: datetime) -> str:
+def utc_text(moment: datetime) -> str:
+    """A moment as every message writes it: in UTC, with milliseconds and a `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -52,7 +53,7 @@ class _ParsedInUtc:
         return core_schema.json_or_python_schema(json_schema=parsed, python_schema=own)
 
 
-UtcTime = Annotated[AwareDatetime, _ParsedInUtc, PlainSerializer(_utc_text, return_type=str, when_used="json")]
+UtcTime = Annotated[AwareDatetime, _ParsedInUtc, PlainSerializer(utc_text, return_type=str, when_used="json")]
 Proportion = Annotated[float, Field(ge=0, le=1)]
 MAX_REVISION = MAX_INTEGER
 MAX_SKU = 200

@@ -3,12 +3,13 @@
 Cryptography is loaded by the commands, so that others start sooner.
 """
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kardus.support.console import new_app, out, print_result, table_of
+from kardus.support.console import err, new_app, out, print_result, table_of
 from warehouse.authority.roles import AUTHORITY_DAYS, DAYS, CertificateRole
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ def issue_command(
     days: DaysOption = DAYS,
 ) -> None:
     """Make a key and a certificate, and write the broker's access list anew."""
-    path = _open(folder).issue(role, name, host or (), days)
+    authority = _open(folder)
+    path = authority.issue(role, name, host or (), days)
     out.print(f"{path} and {path.with_suffix('.key')}: install both (docs/deployment.md)", soft_wrap=True)
+    _tell_of_its_end(authority, days)
 
 
 @app.command("renew")
@@ -63,7 +66,8 @@ def renew_command(
     for each in names:
         out.print(f"{authority.renew(each, days)}: renewed, install it with its key", soft_wrap=True)
     if not names:
-        out.print(f"nothing ends within {within:g} days", soft_wrap=True)
+        out.print(f"nothing ends within {within:g} days that can be renewed", soft_wrap=True)
+    _tell_of_its_end(authority, days)
 
 
 @app.command("revoke")
@@ -81,13 +85,26 @@ def list_command(
     folder: FolderArgument, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Show every certificate: for whom, until when, revoked or not."""
-    entries = _open(folder).issued
+    authority = _open(folder)
+    entries = authority.issued
     rows = (
         (entry.role, entry.name, f"{entry.expires:%Y-%m-%d}", f"{entry.revoked:%Y-%m-%d}" if entry.revoked else "")
         for entry in entries
     )
     table = table_of(("role", "name", "good until", "revoked"), rows)
-    print_result([entry.model_dump(mode="json", exclude={"serial"}) for entry in entries], table, as_json=as_json)
+    end = f"The authority itself ends on {authority.ends:%Y-%m-%d}."
+    print_result([entry.model_dump(mode="json", exclude={"serial"}) for entry in entries], table, end, as_json=as_json)
+
+
+def _tell_of_its_end(authority: "Authority", days: float) -> None:
+    """Tell who asks for certificates that the authority, and so they, end sooner."""
+    if authority.ends < datetime.now(UTC) + timedelta(days=days):
+        err.print(
+            f"note: the authority ends on {authority.ends:%Y-%m-%d}, and so does all that it signs: make a new one "
+            "before (docs/deployment.md)",
+            soft_wrap=True,
+            highlight=False,
+        )
 
 
 def _open(folder: Path) -> "Authority":

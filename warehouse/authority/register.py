@@ -76,7 +76,8 @@ class Authority:
         """Make a certificate and its key; gives the certificate's file, beside which the key lies.
 
         Raises:
-            UsageError: the name or a host can't be one, the name is taken, or a server has no host.
+            UsageError: the name or a host can't be one, the name is taken, a server has no host, or the authority has
+                ended.
         """
         require_name("NAME", name)
         if (role is CertificateRole.SERVER) != bool(hosts):
@@ -96,7 +97,7 @@ class Authority:
         """Make a new key and certificate in place of a name's present one, which stays good until it expires.
 
         Raises:
-            UsageError: it has none, or it is revoked.
+            UsageError: it has none, it is revoked, or the authority has ended.
             DataError: its file is missing or damaged.
         """
         entry = self._present(name)
@@ -112,7 +113,7 @@ class Authority:
         """Revoke every certificate of a name; gives how many.
 
         Raises:
-            UsageError: it has none.
+            UsageError: it has none, or the authority has ended.
         """
         now = datetime.now(UTC)
         with self._alone():
@@ -126,8 +127,8 @@ class Authority:
         return count
 
     def expiring(self, days: float) -> list[str]:
-        """Names whose present certificate ends within so many days, or has ended."""
-        limit = datetime.now(UTC) + timedelta(days=days)
+        """Names whose present certificate ends within so many days and before the authority, or has ended."""
+        limit = min(datetime.now(UTC) + timedelta(days=days), self.ends)
         return [entry.name for entry in self.issued if not entry.revoked and entry.expires < limit]
 
     @contextlib.contextmanager
@@ -136,6 +137,7 @@ class Authority:
         with (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._content = self._read()
+            self._require_standing()
             yield
 
     def _read(self) -> _Content:
@@ -146,6 +148,23 @@ class Authority:
         if not found:
             raise UsageError(f"{name}: has no certificate that stands: see `kardus-wms authority list`")
         return found[-1]
+
+    @property
+    def ends(self) -> datetime:
+        """When the authority itself ends, and every certificate with it."""
+        return self._pair.certificate.not_valid_after_utc
+
+    def _require_standing(self) -> None:
+        """Require that the authority hasn't ended: what it would sign from now on nobody could accept.
+
+        Raises:
+            UsageError: it has.
+        """
+        if self.ends <= datetime.now(UTC):
+            raise UsageError(
+                f"{self._folder}: the authority ended on {self.ends:%Y-%m-%d}, and all that it has signed: make a new "
+                "one with `kardus-wms authority init`, and give every agent its ca.crt and a new pair"
+            )
 
     def _make(self, role: CertificateRole, name: str, hosts: Sequence[str], days: float) -> Path:
         pair = make_certificate(self._pair, name, hosts, datetime.now(UTC), days)

@@ -66,7 +66,9 @@ def make_command(
     name: Annotated[str, typer.Option(help="Who will use it: the audit log names it.")],
     scope: Annotated[list[str], typer.Option(help=f"{', '.join(SCOPES)}; may be given several times.")],
     database_password_file: DatabasePasswordOption = None,
-    days: Annotated[float | None, typer.Option(min=0.01, help="It ends after so many days; by default never.")] = None,
+    days: Annotated[
+        float | None, typer.Option(min=0.01, max=36_500, help="It ends after so many days; by default never.")
+    ] = None,
 ) -> None:
     """Make a token, and print it: it is shown this once, and stored as a hash."""
     from warehouse.console.identity.tokens import make_token  # noqa: PLC0415 - see the package

@@ -26,6 +26,12 @@ def page_options(
             help="Regular expression that finds the rack in a location's code; by default all but the last two parts."
         ),
     ] = "",
+    aisle: Annotated[
+        str,
+        typer.Option(
+            help="Regular expression that finds the aisle in a location's code; by default its part before the first -."
+        ),
+    ] = "",
     bundles: Annotated[
         Path | None,
         typer.Option(help="A folder with signed bundles, to be offered to agents; needs --agents-url and --host."),
@@ -54,7 +60,7 @@ def page_options(
     return (
         {"timezone": timezone, "link": link, "products": products, "oidc": oidc}
         | {"bundles": bundles, "agents_url": agents_url, "requests": requests}
-        | ({"rack": rack} if rack else {})
+        | {key: pattern for key, pattern in (("rack", rack), ("aisle", aisle)) if pattern}
     )
 
 

@@ -30,12 +30,13 @@ from warehouse.console.context import WRONG_TOKENS, WRONG_TOKENS_S, Console, Kno
 from warehouse.console.identity.auditing import AuditLog
 from warehouse.console.limits import RateLimit
 from warehouse.console.live.feed import Feed
-from warehouse.console.pages.content.places import RACK_PATTERN
+from warehouse.console.pages.content.places import RACK_PATTERN, CodePatterns
 from warehouse.console.pages.content.products import load_products
 from warehouse.console.pages.routes.coverage_history import CoverageHistory
 from warehouse.console.pages.settings import PageSettings
 from warehouse.oidc.provider import IdentityProvider
 from warehouse.oidc.settings import read_settings
+from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.store.address import DatabaseAddress
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
@@ -71,6 +72,8 @@ class ServerSettings:
     """A bundle, a data set or a folder with a photo of each product; None: no photos are shown."""
     rack: str = RACK_PATTERN.pattern
     """A regular expression that finds the rack in a location's code."""
+    aisle: str = AISLE_PATTERN.pattern
+    """One that finds the aisle."""
     bundles: Path | None = None
     """A folder with signed bundles that may be offered to agents; None: none are offered."""
     requests: Path | None = None
@@ -108,7 +111,7 @@ def run_server(
             encrypted=encrypted,
             zone=time_zone(settings.timezone),
             products=load_products(settings.products),
-            rack=_pattern(settings.rack),
+            patterns=CodePatterns(_pattern("--aisle", settings.aisle), _pattern("--rack", settings.rack)),
             provider=provider,
             bundles=bundles,
             requests=settings.requests,
@@ -142,11 +145,11 @@ def _server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
     )
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def _pattern(option: str, text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as error:
-        raise UsageError(f"--rack '{text}': not a regular expression ({error})") from error
+        raise UsageError(f"{option} '{text}': not a regular expression ({error})") from error
 
 
 def _wants_link(settings: ServerSettings, address: DatabaseAddress, host: str) -> bool:

@@ -9,9 +9,16 @@ OTHER_AISLES = "(others)"
 
 
 def aisle_of(location: str, pattern: re.Pattern[str] = AISLE_PATTERN) -> str:
-    """The aisle that a location stands in: the pattern's first group, or its whole match."""
-    found = pattern.search(location)
-    return ((found.group(1) if pattern.groups else found.group()) if found else "") or OTHER_AISLES
+    """The aisle that a location stands in: what `first_group` finds."""
+    return first_group(pattern, location) or OTHER_AISLES
+
+
+def first_group(pattern: re.Pattern[str], code: str) -> str:
+    """What a pattern finds in a code: the first of its groups that took part, or without any its whole match."""
+    found = pattern.search(code)
+    if found is None:
+        return ""
+    return next((group for group in found.groups() if group), "") if pattern.groups else found.group()
 
 
 def walking_order(code: str) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kardus.contract.messages import LocationState, Verified
-from kardus.contract.verdicts import is_verified
+from kardus.contract.verdicts import Verdict, is_verified
 from kardus.support.time_zone import TimeZone
 from warehouse.report.aisles import aisle_of, walking_order
 from warehouse.store.reader import SiteState
@@ -46,7 +46,10 @@ Reports = Mapping[str, Sequence[tuple[str, LocationState | Verified]]]
 def aisle_coverage(
     site_state: SiteState, now: datetime, since: datetime, zone: TimeZone, pattern: re.Pattern[str]
 ) -> tuple[tuple[Unverified, ...], tuple[AisleCoverage, ...]]:
-    """A location is verified if any agent knows now what stands there, by a picture taken since then."""
+    """A location is verified if any agent knows now what stands there, by a picture taken since then.
+
+    What the WMS doesn't manage isn't counted: nothing is expected there that could be verified.
+    """
     reports = _reports(site_state, now)
     by_aisle: dict[str, list[str]] = {}
     for location in reports:
@@ -77,12 +80,18 @@ def _reason(old: Unverified, since: datetime) -> str:
 def _reports(site_state: SiteState, now: datetime) -> Reports:
     """A state is newer than what its agent's coverage said of the same location."""
     found: dict[str, list[tuple[str, LocationState | Verified]]] = {}
-    for (agent, location), state in sorted(site_state.states.items()):
-        found.setdefault(location, []).append((agent, state.at(now)))
-    for agent, coverage in sorted(site_state.coverage.items()):
-        for row in coverage.locations:
-            if (agent, row.location) not in site_state.states:
-                found.setdefault(row.location, []).append((agent, row))
+    said: list[tuple[str, str, LocationState | Verified]] = [
+        (location, agent, state.at(now)) for (agent, location), state in sorted(site_state.states.items())
+    ]
+    said += [
+        (row.location, agent, row)
+        for agent, coverage in sorted(site_state.coverage.items())
+        for row in coverage.locations
+        if (agent, row.location) not in site_state.states
+    ]
+    for location, agent, one in said:
+        if one.verdict != Verdict.UNMANAGED:
+            found.setdefault(location, []).append((agent, one))
     return found
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from kardus.contract.messages import LocationState
 from kardus.contract.topics import Topics, agents_filter
-from kardus.contract.verdicts import ALERTS, UNVERIFIED
+from kardus.contract.verdicts import ALERTS, UNVERIFIED, Verdict
 from kardus.mqtt.client import MqttClient
 from kardus.mqtt.connection import Subscription
 from kardus.mqtt.settings import BrokerSettings
@@ -133,8 +133,9 @@ def watch_screen(monitor: SiteMonitor, site: str, problem: str, height: int | No
 
 def _title(site: str, states: Sequence[LocationState]) -> str:
     alerts = sum(state.verdict in ALERTS for state in states)
-    verified = len({state.location for state in states if state.verdict not in UNVERIFIED})
-    return f"Site {site}: {alerts} alerts, {verified} of {len({s.location for s in states})} locations verified"
+    managed = [state for state in states if state.verdict != Verdict.UNMANAGED]
+    verified = len({state.location for state in managed if state.verdict not in UNVERIFIED})
+    return f"Site {site}: {alerts} alerts, {verified} of {len({s.location for s in managed})} locations verified"
 
 
 def _urgency(item: tuple[tuple[str, str], LocationState]) -> tuple[int, list[tuple[int, str]], str]:

@@ -85,3 +85,17 @@ def test_certificates_without_tls_are_refused() -> None:
         MqttSection(tls=True, certificate_file=Path("box.crt"))
     assert MqttSection().broker.tls is None
     assert MqttSection(tls=True).broker.tls == TlsFiles()
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(10, True), (400, False)])
+def test_a_certificate_that_ends_soon_is_told(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    days: int,
+    is_told: bool,  # noqa: FBT001
+) -> None:
+    authority = create_authority(tmp_path / "authority", "tests")
+    certificate = authority.issue(CertificateRole.DEVICE, "box-1", days=days)
+    files = TlsFiles(tmp_path / "authority" / "ca.crt", certificate, certificate.with_suffix(".key"))
+    client_context(files)
+    assert (f"mqtt.certificate_file = {certificate}: the certificate ends on 20" in caplog.text) == is_told

@@ -49,3 +49,15 @@ def test_wrong_use_is_one_line(
 ) -> None:
     result = call(capsys, main, "authority", *(word.format(folder) for word in words))
     assert_one_line(result, 2, *parts)
+
+
+def test_who_asks_for_more_than_the_authority_has_left_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "authority"
+    assert call(capsys, main, "authority", "init", folder, "--site", "s", "--days", 30).returncode == 0
+    told = call(capsys, main, "authority", "issue", folder, "device", "box-1")
+    assert told.returncode == 0
+    assert "note: the authority ends on " in told.stderr
+    assert "note" not in call(capsys, main, "authority", "issue", folder, "device", "box-2", "--days", 5).stderr
+    assert "The authority itself ends on " in call(capsys, main, "authority", "list", folder).stdout

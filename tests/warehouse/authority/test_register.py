@@ -6,6 +6,7 @@ import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -172,3 +173,37 @@ def test_two_that_issue_at_once_lose_no_certificate(folder: Path) -> None:
     for thread in threads:
         thread.join()
     assert {entry.name for entry in Authority(folder).issued} == {f"box-{n}" for n in range(8)}
+
+
+def _ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """An authority that ended an hour ago, and has issued one certificate."""
+    authority = create_authority(folder, "tests", days=1)
+    authority.issue(CertificateRole.DEVICE, "box-1")
+    later = datetime.now(UTC) + timedelta(days=1, hours=1)
+    monkeypatch.setattr("warehouse.authority.register.datetime", SimpleNamespace(now=lambda _: later))
+    return authority
+
+
+def test_an_authority_that_has_ended_says_so_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a"
+    authority = _ended(folder, monkeypatch)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
+    for command in (
+        lambda: authority.issue(CertificateRole.DEVICE, "box-2"),
+        lambda: authority.renew("box-1"),
+        lambda: authority.revoke("box-1"),
+    ):
+        with pytest.raises(
+            UsageError, match=r"the authority ended on 20..-..-.., and all that it has signed: make a new"
+        ):
+            command()
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_what_ends_with_its_authority_cannot_be_renewed_and_is_not_named(tmp_path: Path) -> None:
+    authority = create_authority(tmp_path / "a", "tests", days=40)
+    authority.issue(CertificateRole.DEVICE, "box-1")
+    authority.issue(CertificateRole.DEVICE, "box-2", days=5)
+    assert authority.expiring(60) == ["box-2"]

@@ -133,3 +133,17 @@ def test_a_server_notes_it_while_it_runs_and_goes_on_where_the_database_takes_no
         connection.execute(coverage_days.delete())
     run_server(hall.database.address, ServerSettings(listen="127.0.0.1:0", link=False), None, 1.0)
     assert {row[2] for row in noted(hall.database)} == {"A", "B", "C"}, "a server without products knows no family"
+
+
+def test_of_very_many_aisles_the_sum_is_noted_and_the_remedy_told_once(
+    file_database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where codes have no hyphen, every location passes for an aisle."""
+    monkeypatch.setattr("warehouse.console.pages.routes.coverage_history.MAX_AISLES", 2)
+    box = Publisher()
+    write(file_database, *(box.state(f"A.{n}", Verdict.MATCH if n else Verdict.STALE) for n in range(5)))
+    history = history_of(file_database)
+    for _ in range(2):
+        history.note(datetime.now(UTC))
+    assert [row[1:] for row in noted(file_database) if row[1] == "aisle"] == [("aisle", "(others)", 5, 4)]
+    assert caplog.text.count("say with --aisle") == 1

@@ -19,12 +19,13 @@ from tests.warehouse.console.serving import client_of, console_over
 from tests.warehouse.receiving.making import write
 from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.pages.content.coverage_now import coverage_now
-from warehouse.console.pages.content.places import RACK_PATTERN, place_of
+from warehouse.console.pages.content.places import CodePatterns, place_of
 from warehouse.console.pages.content.tiles import tiles_of
 from warehouse.console.pages.content.unannounced_changes import UnannouncedChanges
 from warehouse.console.pages.routes.racks import rack_summaries
 from warehouse.console.problems import ProblemError
 from warehouse.console.unicode_normalisation import composed_query
+from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.store.database import Database
 from warehouse.store.reader import StoreReader
 from warehouse.store.tables import latest
@@ -156,17 +157,17 @@ def test_a_state_holds_for_so_long_wherever_it_is_shown(database: Database, days
     write(database, Publisher().state("C-01-1", verified=now))
     rack, unannounced = place_of("C-01-1").rack, UnannouncedChanges()
     with database.reading() as connection:
-        unannounced.changed(connection, now, rack, RACK_PATTERN)
+        unannounced.changed(connection, now, rack, CodePatterns())
     with database.noting() as connection:
         until = f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%S.000Z}"
         payload = json.loads(connection.scalar(select(latest.c.payload).where(latest.c.kind == "state")) or "")
         payload["data"]["valid_until"] = until
         connection.execute(update(latest).where(latest.c.kind == "state").values(payload=json.dumps(payload)))
     with database.reading() as connection:
-        (summary,) = rack_summaries(connection, RACK_PATTERN, now)
+        (summary,) = rack_summaries(connection, CodePatterns(), now)
         (tile,) = tiles_of(connection, ["C-01-1"], now).values()
-        changed = unannounced.changed(connection, now + timedelta(seconds=1), rack, RACK_PATTERN)
-        ((aisle,), _) = coverage_now(connection, now, lambda _sku, seen: seen)
+        changed = unannounced.changed(connection, now + timedelta(seconds=1), rack, CodePatterns())
+        ((aisle,), _) = coverage_now(connection, now, lambda _sku, seen: seen, AISLE_PATTERN)
     assert tile.verdict == verdict
     assert tile.since < now + timedelta(hours=1)
     assert summary.tones == {"good" if verdict == "match" else "dim": 1}

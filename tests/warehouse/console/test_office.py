@@ -5,14 +5,14 @@ import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from openpyxl import load_workbook
 
-from kardus.contract.messages import Alert, CameraHealth, LastPicture
+from kardus.contract.messages import Alert, CameraHealth, LastPicture, Status
 from kardus.contract.verdicts import Verdict
-from kardus.support.time_zone import UTC_ZONE, time_zone
+from kardus.support.time_zone import time_zone
 from tests.publishers import Publisher
 from tests.scripts.page_routes import routes
 from tests.warehouse.console.conftest import Hall
@@ -24,7 +24,10 @@ from warehouse.console.identity.people import find_person, list_people
 from warehouse.console.identity.roles import Role
 from warehouse.console.pages.content.products import ProductPhoto, Products
 from warehouse.console.pages.rendering import TEMPLATES
+from warehouse.console.pages.routes.fleet import TROUBLE
 from warehouse.console.pages.routes.trends import trends_of
+from warehouse.console.pages.settings import PageSettings
+from warehouse.store.closing import forget_stored
 from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
 from warehouse.store.reader import StoreReader
@@ -88,7 +91,7 @@ def test_trends_count_by_day_aisle_and_product(database: Database) -> None:
             over = alert.model_copy(update={"status": "resolved", "resolved": now, "duration_s": 60.0 * minutes})
             write(database, box.event(f"{aisle}-01-1-0{n}", Verdict.MATCH, over))
     with database.reading() as connection:
-        found = trends_of(connection, 7, now, UTC_ZONE)
+        found = trends_of(connection, 7, now, PageSettings())
     assert (found.total, found.still, found.median_minutes, len(found.days)) == (3, 1, 5.0, 7)
     assert sum(count for _, count, _ in found.days) == 3
     assert (found.aisles, found.products) == ([("A", 2), ("B", 1)], [("Tea", 3)])
@@ -107,7 +110,7 @@ def test_the_days_of_a_trend_end_today_also_after_a_clock_was_changed(
     box, alert = Publisher(), Alert(id="alert-1", status="open", opened=moment - timedelta(minutes=20))
     write(file_database, box.event("A-01-1-01", Verdict.MISMATCH, alert))
     with file_database.reading() as connection:
-        found = trends_of(connection, 7, moment.astimezone(UTC), time_zone("Europe/Berlin"))
+        found = trends_of(connection, 7, moment.astimezone(UTC), PageSettings(zone=time_zone("Europe/Berlin")))
     assert (len(found.days), found.days[-1][0].isoformat(), found.days[-1][1]) == (7, last, 1)
 
 
@@ -302,3 +305,18 @@ def test_what_people_said_and_how_often_cameras_are_right_are_tables(file_databa
     assert (overall["right"], overall["judged"], overall["share"][:5]) == ("2", "3", "0.666")
     assert float(overall["low"]) < 2 / 3 < float(overall["high"])
     assert Browser(console_over(file_database), Role.OPERATOR).get("/export/labels.csv").status_code == 403
+
+
+def test_an_alert_of_a_forgotten_agent_was_not_put_right(file_database: Database) -> None:
+    now = datetime.now(UTC)
+    alert = Alert(id="alert-1", status="open", opened=now - timedelta(days=2))
+    write(file_database, Publisher().event("A-01-1-01", Verdict.MISMATCH, alert))
+    with file_database.writing() as connection:
+        assert forget_stored(file_database, connection, "box") == 1
+    with file_database.reading() as connection:
+        found = trends_of(connection, 7, now, PageSettings())
+    assert (found.total, found.still, found.median_minutes) == (1, 0, None)
+
+
+def test_every_state_of_a_camera_has_its_words() -> None:
+    assert set(get_args(Status)) <= set(TROUBLE)

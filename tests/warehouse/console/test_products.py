@@ -17,7 +17,6 @@ from kardus.support.spelling import decomposed
 from simulator.demo.play import DEMO_BUNDLE
 from tests.publishers import jpeg
 from warehouse.console.agents.asking import AgentAnswer, Unanswered
-from warehouse.console.pages.content.places import place_of, standing
 from warehouse.console.pages.content.products import ProductPhoto, Products, load_products
 from warehouse.console.pages.content.snapshots import MAX_KEPT, CameraPicture, NoPicture, Snapshots, location_crop
 
@@ -173,18 +172,3 @@ def test_corners_anywhere_give_a_crop_or_none(points: list[list[float]]) -> None
     whole = CameraPicture(datetime.now(UTC), jpeg(), (32, 24), {"A-1": [points]})
     found = location_crop(whole, "A-1")
     assert found is None or max(Image.open(io.BytesIO(found)).size) <= 32
-
-
-@pytest.mark.parametrize(
-    ("code", "rack", "level"),
-    [("A-03-2-05", "A-03", "2"), ("A-03-1", "A", "03"), ("A-7", "A", ""), ("X", "X", ""), ("B-01/1", "B", "")],
-)
-def test_a_code_tells_rack_and_level(code: str, rack: str, level: str) -> None:
-    found = place_of(code)
-    assert (found.rack, found.level) == (rack, level)
-
-
-def test_a_rack_stands_with_its_highest_level_above() -> None:
-    places = [place_of(f"A-03-{level}-{place:02d}") for level in (1, 10, 2) for place in (2, 1)]
-    assert [level for level, _ in standing(places)] == ["10", "2", "1"]
-    assert [one.location for one in standing(places)[0][1]] == ["A-03-10-01", "A-03-10-02"]

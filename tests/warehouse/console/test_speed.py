@@ -12,7 +12,7 @@ from kardus.contract.verdicts import Verdict
 from kardus.support.time_zone import UTC_ZONE
 from tests.publishers import Publisher
 from tests.warehouse.receiving.making import write
-from warehouse.console.pages.content.places import RACK_PATTERN
+from warehouse.console.pages.content.places import CodePatterns
 from warehouse.console.pages.content.products import Products
 from warehouse.console.pages.content.rack_codes import RackCodes
 from warehouse.console.pages.content.rack_sizes import RackSizes
@@ -32,12 +32,12 @@ def test_a_racks_codes_are_those_of_now(file_database: Database) -> None:
     codes, box = RackCodes(), Publisher()
     write(file_database, *(box.state(code) for code in ("A-03-2-10", "A-03-2-2", "B-01-1-1")))
     with file_database.reading() as connection:
-        assert codes.of_rack(connection, "A-03", RACK_PATTERN) == ["A-03-2-2", "A-03-2-10"]
+        assert codes.of_rack(connection, "A-03", CodePatterns()) == ["A-03-2-2", "A-03-2-10"]
     gone, _ = box.state("A-03-2-10")
     write(file_database, (gone, b""), box.state("A-03-2-3"))
     with file_database.reading() as connection:
-        assert codes.of_rack(connection, "A-03", RACK_PATTERN) == ["A-03-2-2", "A-03-2-3"]
-        assert codes.of_rack(connection, "C-01", RACK_PATTERN) == []
+        assert codes.of_rack(connection, "A-03", CodePatterns()) == ["A-03-2-2", "A-03-2-3"]
+        assert codes.of_rack(connection, "C-01", CodePatterns()) == []
 
 
 def test_a_tiles_last_event_is_looked_for_among_the_locations_events_not_the_agents(file_database: Database) -> None:

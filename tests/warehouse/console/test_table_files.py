@@ -5,12 +5,15 @@ import csv
 import io
 import tracemalloc
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openpyxl import load_workbook
 from sqlalchemy import insert, select
 
+from kardus.support.time_zone import time_zone
 from tests.publishers import Publisher
 from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser
@@ -121,3 +124,28 @@ def test_what_goes_wrong_before_the_first_row_is_told_as_an_error() -> None:
 
     with pytest.raises(ValueError, match="away"):
         table_file("list", "csv", ("what",), map(broken, range(3)))
+
+
+def test_a_moment_is_a_date_by_the_page_s_clock_for_people_and_utc_for_programs(file_database: Database) -> None:
+    moment = datetime(2026, 12, 1, 17, 15, 55, tzinfo=UTC)
+    with file_database.writing() as connection:
+        row = {"actor": "Wati", "address": "", "action": "sign-in", "subject": "", "detail": ""}
+        connection.execute(insert(audit).values(at=moment, **row))
+    browser = Browser(console_over(file_database), Role.SUPERVISOR, zone=time_zone("Asia/Jakarta"))
+    sheet = load_workbook(io.BytesIO(browser.get("/export/audit.xlsx").content)).active
+    assert sheet is not None
+    heading, *rows = sheet.iter_rows(values_only=True)
+    column = heading.index("When (Asia/Jakarta)")
+    assert datetime(2026, 12, 2, 0, 15, 55) in [row[column] for row in rows]  # noqa: DTZ001 - a clock's time
+    table = list(csv.reader(io.StringIO(browser.get("/export/audit.csv").content.decode("utf-8-sig"))))
+    assert "2026-12-01T17:15:55.000Z" in [row[table[0].index("at")] for row in table[1:]]
+
+
+@given(st.datetimes(datetime(1901, 1, 1), datetime(2199, 1, 1)))  # noqa: DTZ001
+def test_a_date_cell_is_read_as_the_same_clock_time(moment: datetime) -> None:
+    content = b"".join(parts_of("xlsx", iter([(moment.replace(tzinfo=UTC), 1)])))
+    sheet = load_workbook(io.BytesIO(content)).active
+    assert sheet is not None
+    read = sheet.cell(2, 1).value
+    assert isinstance(read, datetime)
+    assert abs(read - moment) < timedelta(seconds=0.002)

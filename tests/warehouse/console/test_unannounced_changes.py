@@ -12,7 +12,7 @@ from tests.warehouse.console.serving import console_over
 from tests.warehouse.console.visiting import Browser
 from tests.warehouse.receiving.making import write
 from warehouse.console.identity.roles import Role
-from warehouse.console.pages.content.places import RACK_PATTERN
+from warehouse.console.pages.content.places import CodePatterns
 from warehouse.console.pages.content.unannounced_changes import UnannouncedChanges, UnannouncedRackChanges
 from warehouse.store.database import Database, StoreError
 
@@ -30,7 +30,7 @@ class Looks:
         """By rack."""
         self._now += timedelta(seconds=1)
         with self.database.reading() as connection:
-            return {rack: self.unannounced.changed(connection, self._now, rack, RACK_PATTERN) for rack in RACKS}
+            return {rack: self.unannounced.changed(connection, self._now, rack, CodePatterns()) for rack in RACKS}
 
     def others(self) -> list[str]:
         """The racks that have gained or lost locations."""

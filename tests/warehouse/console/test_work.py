@@ -27,7 +27,7 @@ from warehouse.console.identity.people import find_person
 from warehouse.console.identity.roles import Role
 from warehouse.console.pages.content.products import ProductPhoto, Products
 from warehouse.console.pages.content.task_notes import TakenError, note_action, note_known
-from warehouse.console.pages.content.worklist import tasks_of
+from warehouse.console.pages.content.worklist import SEEN_AFTER, tasks_of
 from warehouse.store.database import Database
 from warehouse.store.tables import audit, comments, sent_once, tasks
 
@@ -315,3 +315,20 @@ def test_what_can_t_be_done_changes_nothing(swapped: Database, fields: dict[str,
     assert Browser(console_over(swapped), Role.OPERATOR).post("/work", **fields).status_code == status
     with swapped.reading() as connection:
         assert connection.execute(select(func.count()).select_from(sent_once)).scalar() == 0
+
+
+def test_what_was_done_and_is_seen_still_is_to_be_done(database: Database) -> None:
+    box, place = Publisher(), "A-03-1-01"
+    browser, now = Browser(console_over(database), Role.OPERATOR), datetime.now(UTC)
+    write(database, box.event(place, Verdict.MISMATCH))
+    write(database, box.state(place, Verdict.MISMATCH, "Tea", "Milk", verified=now))
+    assert browser.post("/work", do="done", alerts=ids(place)).status_code == 204
+    write(database, box.state(place, Verdict.MISMATCH, "Tea", "Milk", verified=now + SEEN_AFTER / 2))
+    shown = browser.get("/work").text
+    assert "done by a operator: the camera will confirm it" in words_of(shown)
+    assert 'value="done"' not in shown
+    write(database, box.state(place, Verdict.MISMATCH, "Tea", "Milk", verified=now + 2 * SEEN_AFTER))
+    shown = browser.get("/work").text
+    assert "done by a operator, and the camera still sees it" in words_of(shown)
+    assert all(f'value="{action}"' in shown for action in ("take", "done"))
+    assert "task card done" not in shown

@@ -297,3 +297,13 @@ def test_coverage_of_nothing_is_no_percentage() -> None:
 )
 def test_an_age_is_said_in_its_largest_unit(minutes: int, words: str) -> None:
     assert age_in_words(timedelta(minutes=minutes)) == words
+
+
+def test_what_the_wms_does_not_manage_is_not_counted(tmp_path: Path) -> None:
+    box = Publisher()
+    rows = (Verified(location="A-9", verdict=Verdict.UNMANAGED, last_verified=NOW),)
+    told = box._writer.coverage(Coverage(since=TODAY, until=NOW, total=1, verified=1, locations=rows))
+    states = [box.state("A-1", verified=NOW), *(box.state(p, Verdict.UNMANAGED, verified=NOW) for p in ("A-2", "B-1"))]
+    found = report_of(tmp_path, [*states, told])
+    assert [(one.aisle, one.total, one.verified) for one in found.coverage] == [("A", 1, 1)]
+    assert found.unverified == ()

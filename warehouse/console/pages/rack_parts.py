@@ -14,7 +14,7 @@ def rack_part(
     connection: Connection, settings: PageSettings, rack: str, number: int = 1, at: str = ""
 ) -> ListPart[str]:
     """Codes of a rack's locations, in walking order: of this part, or of the one with the location `at`."""
-    codes = settings.codes.of_rack(connection, rack, settings.rack)
+    codes = settings.codes.of_rack(connection, rack, settings.patterns)
     sizes = settings.sizes.of(connection, rack, codes, settings.products)
     least = RACK_BYTES // (MAX_TILES + 1) + 1  # so that there are never more
     return part_of(codes, number, lambda code: max(least, sizes[code]), RACK_BYTES, lambda code: code == at)

@@ -51,7 +51,7 @@ class ReturnLink:
 
 
 def _in_rack(console: Console, settings: PageSettings, location: str) -> str:
-    rack = place_of(location, settings.rack).rack
+    rack = place_of(location, settings.patterns).rack
     with console.reading() as connection:
         part = rack_part(connection, settings, rack, at=location)
     return f"/rack?name={quote(rack, safe='')}&part={part.number}#{tile_id(location)}"

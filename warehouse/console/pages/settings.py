@@ -1,6 +1,5 @@
 """The settings and shared state of the page's routes."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from kardus.support.time_zone import UTC_ZONE, TimeZone
 from warehouse.console.agents.bundles import Bundles
 from warehouse.console.identity.sessions import OneTimeLinks
 from warehouse.console.pages.content.label_searches import LabelSearches
-from warehouse.console.pages.content.places import RACK_PATTERN
+from warehouse.console.pages.content.places import CodePatterns
 from warehouse.console.pages.content.precision_now import PrecisionNow
 from warehouse.console.pages.content.products import Products
 from warehouse.console.pages.content.rack_codes import RackCodes
@@ -29,8 +28,8 @@ class PageSettings:
     links: OneTimeLinks = field(default_factory=OneTimeLinks)
     products: Products = field(default_factory=Products)
     """With their photos, to be shown beside what is seen."""
-    rack: re.Pattern[str] = RACK_PATTERN
-    """Finds the rack in a location's code."""
+    patterns: CodePatterns = field(default_factory=CodePatterns)
+    """Find aisle and rack in a location's code."""
     codes: RackCodes = field(default_factory=RackCodes)
     sizes: RackSizes = field(default_factory=RackSizes)
     precision: PrecisionNow = field(default_factory=PrecisionNow)

@@ -1,5 +1,6 @@
 """How much of the warehouse is verified now: by aisle and by product family."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Covered:
 
 
 def coverage_now(
-    connection: Connection, now: datetime, family_of: Callable[[str | None, str], str]
+    connection: Connection, now: datetime, family_of: Callable[[str | None, str], str], aisle: re.Pattern[str]
 ) -> tuple[list[Covered], list[Covered]]:
     """By aisle in walking order, and by family; a location is verified where any of its agents knows.
 
@@ -42,6 +43,7 @@ def coverage_now(
         connection: to read by.
         now: the moment.
         family_of: of the expected product and the seen family; empty: not known.
+        aisle: finds the aisle in a location's code.
     """
     verified: dict[str, bool] = {}
     families: dict[str, str] = {}
@@ -52,7 +54,7 @@ def coverage_now(
         verified[code] = verified.get(code, False) or _is_known(said, now)
         expected, seen = said.get("expected") or {}, said.get("seen") or {}
         families[code] = families.get(code) or family_of(expected.get("sku"), seen.get("category") or "")
-    aisles = _counted((aisle_of(code), known) for code, known in verified.items())
+    aisles = _counted((aisle_of(code, aisle), known) for code, known in verified.items())
     by_family = _counted((families[code], known) for code, known in verified.items() if families[code])
     return sorted(aisles, key=lambda one: walking_order(one.name)), sorted(by_family, key=lambda one: one.name)
 

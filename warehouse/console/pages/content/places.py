@@ -4,12 +4,22 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from warehouse.report.aisles import aisle_of, walking_order
+from warehouse.report.aisles import AISLE_PATTERN, aisle_of, first_group, walking_order
 
 RACK_PATTERN = re.compile(r"^(.+?)(?:-[^-]*){1,2}$")
 """The rack in a location's code: what stands before its last two parts, as `A-03` in `A-03-2-05`."""
+_PARTS, _OTHER_PARTS = re.compile("[^-]+"), re.compile(r"[^/._:\s]+")
+"""What stands between the separators of a code: hyphens, or where there are none whatever else parts codes."""
 MAX_TILES = 300
 """So many locations are shown at once; a longer rack has parts."""
+
+
+@dataclass(frozen=True)
+class CodePatterns:
+    """What a location's code tells: the aisle and the rack, each by the first group of a pattern that takes part."""
+
+    aisle: re.Pattern[str] = AISLE_PATTERN
+    rack: re.Pattern[str] = RACK_PATTERN
 
 
 @dataclass(frozen=True)
@@ -24,13 +34,14 @@ class RackPlace:
 
 
 @lru_cache(maxsize=200_000)
-def place_of(location: str, pattern: re.Pattern[str] = RACK_PATTERN) -> RackPlace:
-    """Of a code: the rack is the pattern's first group, or its whole match, or else the aisle."""
-    found = pattern.search(location)
-    aisle = aisle_of(location)
-    rack = (found.group(1) if pattern.groups else found.group()) if found else aisle
-    rest = [part for part in location.removeprefix(rack).split("-") if part]
-    return RackPlace(location, aisle, rack or aisle, rest[0] if len(rest) > 1 else "")
+def place_of(location: str, patterns: CodePatterns | None = None) -> RackPlace:
+    """Of a code: the rack is what its pattern finds, or else the aisle; the level is the first of two parts behind."""
+    patterns = patterns or CodePatterns()
+    aisle = aisle_of(location, patterns.aisle)
+    rack = first_group(patterns.rack, location) or aisle
+    behind = location.removeprefix(rack)
+    rest = (_PARTS if "-" in behind else _OTHER_PARTS).findall(behind)
+    return RackPlace(location, aisle, rack, rest[0] if len(rest) > 1 else "")
 
 
 def standing(places: list[RackPlace]) -> list[tuple[str, list[RackPlace]]]:

@@ -1,10 +1,8 @@
 """Which locations each rack has: read for every page, sorted only when they have changed."""
 
-import re
-
 from sqlalchemy import Connection, select
 
-from warehouse.console.pages.content.places import place_of
+from warehouse.console.pages.content.places import CodePatterns, place_of
 from warehouse.report.aisles import walking_order
 from warehouse.store.tables import latest
 
@@ -18,18 +16,18 @@ class RackCodes:
         """Nothing is known yet."""
         self._known: tuple[list[str], dict[str, list[str]]] = ([], {})
 
-    def of_rack(self, connection: Connection, rack: str, pattern: re.Pattern[str]) -> list[str]:
+    def of_rack(self, connection: Connection, rack: str, patterns: CodePatterns) -> list[str]:
         """The codes of a rack's locations, in walking order; empty: no agent watches it."""
         codes = [code for (code,) in connection.execute(_CODES).all()]
         known, racks = self._known
         if codes != known:
-            racks = _by_rack(codes, pattern)
+            racks = _by_rack(codes, patterns)
             self._known = (codes, racks)
         return racks.get(rack, [])
 
 
-def _by_rack(codes: list[str], pattern: re.Pattern[str]) -> dict[str, list[str]]:
+def _by_rack(codes: list[str], patterns: CodePatterns) -> dict[str, list[str]]:
     racks: dict[str, list[str]] = {}
     for code in codes:
-        racks.setdefault(place_of(code, pattern).rack, []).append(code)
+        racks.setdefault(place_of(code, patterns).rack, []).append(code)
     return {rack: sorted(found, key=walking_order) for rack, found in racks.items()}

@@ -9,7 +9,6 @@ A page that is opened follows only a moment after it was read. It carries the ma
 rack has another one by the time that the page follows, something was told in between, and the page is read anew.
 """
 
-import re
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from sqlalchemy import Connection, func, or_, select
 from kardus.contract.verdicts import Verdict
 from warehouse.console.api.locations import when_void
 from warehouse.console.pages.content.agent_presence import offline_agents
-from warehouse.console.pages.content.places import place_of
+from warehouse.console.pages.content.places import CodePatterns, place_of
 from warehouse.console.pages.content.tiles import Tile, tiles_of
 from warehouse.store.tables import changes, latest, latest_verdict
 
@@ -83,31 +82,31 @@ class UnannouncedChanges:
         """
         return mark.startswith(f"{self._process}-") and mark != self.mark(rack)
 
-    def begin(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> None:
+    def begin(self, connection: Connection, now: datetime, patterns: CodePatterns) -> None:
         """Know what is so now, as the first page shows it: what changes before the first reading is told then."""
         with self._lock:
             if self._at is None:
-                self._refresh(connection, now, pattern)
+                self._refresh(connection, now, patterns)
 
     def changed(
-        self, connection: Connection, now: datetime, rack: str, pattern: re.Pattern[str]
+        self, connection: Connection, now: datetime, rack: str, patterns: CodePatterns
     ) -> UnannouncedRackChanges:
         """What has changed on a rack since the reading before; read once for one `now`."""
         with self._lock:
             if self._at != now:
-                self._refresh(connection, now, pattern)
+                self._refresh(connection, now, patterns)
             return self._racks.get(rack, _NOTHING)
 
-    def _refresh(self, connection: Connection, now: datetime, pattern: re.Pattern[str]) -> None:
+    def _refresh(self, connection: Connection, now: datetime, patterns: CodePatterns) -> None:
         """Known is what was read whole: where one of the readings fails, nothing of it is forgotten."""
         known = self._read(connection, now)
         before = known if self._known is None else self._known
         changed = sorted({code for _, code in known.silent ^ before.silent})
         tiles: dict[str, list[Tile]] = defaultdict(list)
         for code, tile in tiles_of(connection, changed, now).items():
-            tiles[place_of(code, pattern).rack].append(tile)
-        offline = _changed_agents(connection, known.offline, before.offline, pattern)
-        others = {place_of(code, pattern).rack for code in known.codes ^ before.codes}
+            tiles[place_of(code, patterns).rack].append(tile)
+        offline = _changed_agents(connection, known.offline, before.offline, patterns)
+        others = {place_of(code, patterns).rack for code in known.codes ^ before.codes}
         self._racks = {
             one: UnannouncedRackChanges(tuple(tiles.get(one, ())), offline.get(one), one in others)
             for one in {*tiles, *offline, *others}
@@ -130,7 +129,7 @@ class UnannouncedChanges:
 
 
 def _changed_agents(
-    connection: Connection, offline: frozenset[str], before: frozenset[str], pattern: re.Pattern[str]
+    connection: Connection, offline: frozenset[str], before: frozenset[str], patterns: CodePatterns
 ) -> dict[str, tuple[str, ...]]:
     """By rack that an agent watches which went or came back: those of its agents that are offline now."""
     changed = offline ^ before
@@ -140,5 +139,5 @@ def _changed_agents(
             latest.c.kind == "state", latest.c.agent.in_(sorted(offline | changed))
         )
         for agent, code in connection.execute(theirs):
-            racks[place_of(code, pattern).rack].add(agent)
+            racks[place_of(code, patterns).rack].add(agent)
     return {rack: tuple(sorted(agents & offline)) for rack, agents in racks.items() if agents & changed}

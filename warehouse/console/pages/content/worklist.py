@@ -1,8 +1,9 @@
 """Finds the tasks of the work list, in walking order: the report's discrepancies, with who does what about them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -18,6 +19,8 @@ from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report import Discrepancy, by_location, calling, find_discrepancies, opinions_of
 from warehouse.store.tables import comments, latest, latest_verdict, tasks
 
+SEEN_AFTER = timedelta(minutes=2)
+"""A picture that is so much later than somebody's "done" shows what came of it: they have gone, and clocks differ."""
 SHOWN_COMMENTS = 5
 """So many of a task's comments are in the list."""
 _STATE = Envelope[LocationState]
@@ -63,6 +66,8 @@ class Task:
     """By alert, who knows of it as its agent has confirmed to this server; its state says it a moment later."""
     done_by: str
     done: datetime | None
+    seen_since: datetime | None
+    """The latest picture by which a standing state was told, of after SEEN_AFTER: what was done didn't put it right."""
     said: tuple[TaskComment, ...]
     """The newest few comments, the oldest of them first."""
     unshown: int
@@ -77,6 +82,11 @@ class Task:
     def alerts(self) -> tuple[str, ...]:
         """Whose alerts these are."""
         return tuple(dict.fromkeys(one.id for one in self.standing))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether somebody has done it, and no picture since has shown otherwise."""
+        return bool(self.done_by) and self.seen_since is None
 
     @property
     def taken_by(self) -> str:
@@ -122,11 +132,11 @@ class _Notes:
         return [self.taken[id_] for id_ in ids if id_ in self.taken], sorted(made, key=lambda one: one.at)
 
 
-def tasks_of(connection: Connection, zone: TimeZone) -> list[Task]:
+def tasks_of(connection: Connection, zone: TimeZone, aisle: re.Pattern[str] = AISLE_PATTERN) -> list[Task]:
     """Everything that is to be done now, in walking order; of a pair, where the first of the two stands."""
     now = datetime.now(UTC)
     states = by_location(_states(connection))
-    lines = find_discrepancies(states, now, zone, AISLE_PATTERN)
+    lines = find_discrepancies(states, now, zone, aisle)
     told = {line.location: calling(states[line.location]) for line in lines}
     tiles = tiles_of(connection, list(told), now, {location: one[0][0] for location, one in told.items()})
     alerts = {location: [state.alert for _, state in one if state.alert] for location, one in told.items()}
@@ -144,7 +154,8 @@ def tasks_of(connection: Connection, zone: TimeZone) -> list[Task]:
         shown = [(tiles[one.location], opinions[one.location]) for one in pair]
         standing = tuple(alert for one in pair for alert in alerts[one.location])
         closed = [id_ for one in pair for id_ in former.get(one.location, ())]
-        found.append(_task(pair, shown, standing, notes.of([*(alert.id for alert in standing), *closed])))
+        told_by = [state for one in pair for _, state in told[one.location]]
+        found.append(_task(pair, shown, told_by, notes.of([*(alert.id for alert in standing), *closed])))
     return found
 
 
@@ -160,21 +171,24 @@ def _opinions(reports: Sequence[tuple[str, LocationState]], now: datetime) -> tu
 def _task(
     lines: tuple[Discrepancy, ...],
     shown: Sequence[tuple[Tile, tuple[Opinion, ...]]],
-    standing: tuple[Alert, ...],
+    told_by: Sequence[LocationState],
     noted: tuple[Sequence[Any], Sequence[TaskComment]],
 ) -> Task:
     task_rows, made = noted
-    done = [row.done for row in task_rows if row.done]
+    done = max((row.done for row in task_rows if row.done), default=None)
+    pictures = [state.last_verified for state in told_by if state.last_verified is not None]
+    seen = [moment for moment in pictures if done is not None and moment > done + SEEN_AFTER]
     return Task(
         lines=lines,
         tiles=tuple(tile for tile, _ in shown),
         opinions=tuple(opinions for _, opinions in shown),
-        standing=standing,
+        standing=tuple(state.alert for state in told_by if state.alert),
         holders=frozenset(row.taken_by for row in task_rows if row.taken_by),
         former=frozenset(row.taken_from for row in task_rows if row.taken_by and row.taken_from),
         known={row.alert: row.known_by for row in task_rows if row.known_by},
         done_by=next((row.done_by for row in task_rows if row.done_by), ""),
-        done=max(done) if done else None,
+        done=done,
+        seen_since=max(seen, default=None),
         said=tuple(made[-SHOWN_COMMENTS:]),
         unshown=max(0, len(made) - SHOWN_COMMENTS),
     )

@@ -13,13 +13,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from kardus.support.worker import Worker
 from warehouse.console.pages.content.coverage_now import Covered, coverage_now
-from warehouse.console.pages.content.products import Products
 from warehouse.console.pages.settings import PageSettings
+from warehouse.report.aisles import OTHER_AISLES
 from warehouse.store.database import Database, StoreError
 from warehouse.store.tables import coverage_days
 
 INTERVAL_S = 900.0
 """So often it is noted: all states are read for it."""
+MAX_AISLES = 1000
+"""Of more than so many, as where every location passes for one, the sum is noted: a row each every day is too many."""
 CoverageKind = Literal["aisle", "family"]
 _KEY = ("day", "kind", "name")
 log = logging.getLogger("kardus.console")
@@ -31,7 +33,7 @@ class CoverageHistory(Worker):
     def __init__(self, database: Database, settings: PageSettings) -> None:
         """Prepare; `start` begins."""
         super().__init__("coverage")
-        self._database, self._settings = database, settings
+        self._database, self._settings, self._has_warned = database, settings, False
 
     def note(self, now: datetime) -> None:
         """Note how it stands.
@@ -40,7 +42,10 @@ class CoverageHistory(Worker):
             StoreError: the database can't be read, or doesn't take it.
         """
         with self._database.reading() as connection:
-            aisles, families = covered_by(connection, now, self._settings.products)
+            aisles, families = covered_by(connection, now, self._settings)
+        if len(aisles) > MAX_AISLES:
+            self._warn_once(len(aisles))
+            aisles = [_together(aisles)]
         day = self._settings.zone.of(now).date()
         rows = [_row(day, "aisle", one) for one in aisles] + [_row(day, "family", one) for one in families]
         if not rows:
@@ -49,6 +54,15 @@ class CoverageHistory(Worker):
             adding = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(coverage_days)
             changed = {name: adding.excluded[name] for name in ("total", "verified")}
             connection.execute(adding.on_conflict_do_update(index_elements=_KEY, set_=changed), rows)
+
+    def _warn_once(self, count: int) -> None:
+        if not self._has_warned:
+            log.warning(
+                "%d aisles are too many to note the coverage of each every day: say with --aisle what the aisle in a "
+                "location's code is; their sum is noted",
+                count,
+            )
+        self._has_warned = True
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -59,9 +73,14 @@ class CoverageHistory(Worker):
             self._stopping.wait(INTERVAL_S)
 
 
-def covered_by(connection: Connection, now: datetime, products: Products) -> tuple[list[Covered], list[Covered]]:
+def _together(aisles: Sequence[Covered]) -> Covered:
+    return Covered(OTHER_AISLES, sum(one.total for one in aisles), sum(one.verified for one in aisles))
+
+
+def covered_by(connection: Connection, now: datetime, settings: PageSettings) -> tuple[list[Covered], list[Covered]]:
     """How much is covered now, by aisle and by product family."""
-    return coverage_now(connection, now, lambda sku, seen: products.family(sku) or seen)
+    products = settings.products
+    return coverage_now(connection, now, lambda sku, seen: products.family(sku) or seen, settings.patterns.aisle)
 
 
 def coverage_by_day(

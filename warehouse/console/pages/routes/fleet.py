@@ -32,6 +32,7 @@ TROUBLE = {
     "blurred": N_("blurred"),
     "covered": N_("covered"),
     "moved": N_("moved"),
+    "other rack": N_("shows another rack"),
     "no colour": N_("no colour"),
     "colour cast": N_("wrong colours"),
     "ended": N_("has ended"),

@@ -127,7 +127,7 @@ class RackAudience(Audience):
 
         The rack is to be read anew where it has others than before: in which of its parts they are isn't told.
         """
-        changes = self.settings.unannounced.changed(connection, now, self.rack, self.settings.rack)
+        changes = self.settings.unannounced.changed(connection, now, self.rack, self.settings.patterns)
         found = [self._html(tile) for tile in changes.tiles]
         if changes.offline is not None:
             found.append(offline_html(changes.offline, self.local, live=True))
@@ -140,7 +140,7 @@ class RackAudience(Audience):
 
     def _is_own(self, change: StoredChange) -> bool:
         location = _location_of(change)
-        return bool(location) and place_of(location, self.settings.rack).rack == self.rack
+        return bool(location) and place_of(location, self.settings.patterns).rack == self.rack
 
     def _tile_event(self, change: StoredChange, tile: Tile) -> bytes:
         html = self._html(tile)
@@ -164,12 +164,12 @@ class LocationAudience(Audience):
 
     def poll(self, connection: Connection, now: datetime) -> bytes:
         """That its agent has said nothing for too long, is heard again, or that one of its rack went or came back."""
-        rack = place_of(self.location, self.settings.rack).rack
-        changes = self.settings.unannounced.changed(connection, now, rack, self.settings.rack)
+        rack = place_of(self.location, self.settings.patterns).rack
+        changes = self.settings.unannounced.changed(connection, now, rack, self.settings.patterns)
         is_otherwise = changes.offline is not None or any(tile.location == self.location for tile in changes.tiles)
         return _ANEW if is_otherwise else b""
 
     def since(self, mark: str) -> bytes:
         """That it is to be read anew, where a poll has found something of its rack since the page was read."""
-        rack = place_of(self.location, self.settings.rack).rack
+        rack = place_of(self.location, self.settings.patterns).rack
         return _ANEW if self.settings.unannounced.has_changed(rack, mark) else b""

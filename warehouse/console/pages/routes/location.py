@@ -45,11 +45,11 @@ def show_location(
 ) -> Response:
     """One location; `before` goes on in its history."""
     settings = request.app.state.page
-    rack = place_of(code, settings.rack).rack
+    rack = place_of(code, settings.patterns).rack
     mark = settings.unannounced.mark(rack)
     with console.reading() as connection:
         place, now = newest(connection), datetime.now(UTC)
-        settings.unannounced.begin(connection, now, settings.rack)
+        settings.unannounced.begin(connection, now, settings.patterns)
         tile = tiles_of(connection, [code], now).get(code)
         offline = sorted({tile.agent} & offline_agents(connection)) if tile else []
         chosen = EVENTS.where(events.c.location == code)

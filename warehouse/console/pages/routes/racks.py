@@ -17,7 +17,7 @@ from warehouse.console.identity.roles import Role
 from warehouse.console.live.changes import newest
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.content.agent_presence import agent_presence, offline_agents
-from warehouse.console.pages.content.places import place_of, standing
+from warehouse.console.pages.content.places import CodePatterns, place_of, standing
 from warehouse.console.pages.content.tiles import LOCATIONS_PER_QUERY, Tile, tiles_of
 from warehouse.console.pages.list_parts import PartNumber, part_of, written
 from warehouse.console.pages.live_lists import AskedList, ListKind
@@ -87,7 +87,7 @@ def show_racks(
 
 def racks_words(connection: Connection, settings: PageSettings, asked: AskedList) -> dict[str, Any]:
     """What racks_part.html.jinja shows, of one aisle or, without its name, of all."""
-    racks = rack_summaries(connection, settings.rack, datetime.now(UTC))
+    racks = rack_summaries(connection, settings.patterns, datetime.now(UTC))
     shown = [rack for rack in racks if asked.of in ("", rack.aisle)]
     total = Counter[str]()
     for rack in shown:
@@ -119,7 +119,7 @@ def show_rack(
     mark = settings.unannounced.mark(name)
     with console.reading() as connection:
         place, now = newest(connection), datetime.now(UTC)
-        settings.unannounced.begin(connection, now, settings.rack)
+        settings.unannounced.begin(connection, now, settings.patterns)
         shown = rack_part(connection, settings, name, section, at)
         tiles = tiles_of(connection, shown.entries, now)
         offline = _watching(connection, name, settings) & offline_agents(connection)
@@ -128,7 +128,7 @@ def show_rack(
     local, may_teach = reading_of(request).local, visit.person.role >= Role.SUPERVISOR
     levels = [
         (level, [tiles[one.location] for one in places])
-        for level, places in standing([place_of(code, settings.rack) for code in tiles])
+        for level, places in standing([place_of(code, settings.patterns) for code in tiles])
     ]
     families = sorted({family_of(tile, settings) for tile in tiles.values()} - {""})
     return page(
@@ -136,7 +136,7 @@ def show_rack(
         "rack.html.jinja",
         title=name,
         rack=name,
-        aisle=place_of(shown.entries[0], settings.rack).aisle,
+        aisle=place_of(shown.entries[0], settings.patterns).aisle,
         levels=levels,
         widest=max(len(tiles) for _, tiles in levels),
         cameras=sorted({(tile.agent, tile.camera, tile.camera_key) for tile in tiles.values()}),
@@ -153,7 +153,7 @@ def show_rack(
 
 def _watching(connection: Connection, rack: str, settings: PageSettings) -> frozenset[str]:
     """The agents of a rack's locations."""
-    codes, found = settings.codes.of_rack(connection, rack, settings.rack), set[str]()
+    codes, found = settings.codes.of_rack(connection, rack, settings.patterns), set[str]()
     for start in range(0, len(codes), LOCATIONS_PER_QUERY):
         chosen = (
             select(latest.c.agent).distinct().where(latest.c.subject.in_(codes[start : start + LOCATIONS_PER_QUERY]))
@@ -190,7 +190,7 @@ def tile_words(tile: Tile, settings: PageSettings) -> dict[str, object]:
     }
 
 
-def rack_summaries(connection: Connection, pattern: re.Pattern[str], now: datetime) -> list[RackSummary]:
+def rack_summaries(connection: Connection, patterns: CodePatterns, now: datetime) -> list[RackSummary]:
     """Every rack; of several agents that watch a location the worst counts."""
     places: dict[str, str] = {}
     for code, verdict, is_void in connection.execute(_OVERVIEW.add_columns(or_(*when_void(now)))):
@@ -200,7 +200,7 @@ def rack_summaries(connection: Connection, pattern: re.Pattern[str], now: dateti
             places[code] = tone
     racks: dict[str, RackSummary] = {}
     for code, tone in places.items():
-        place = place_of(code, pattern)
+        place = place_of(code, patterns)
         summary = racks.get(place.rack)
         if summary is None:
             summary = racks[place.rack] = RackSummary(place.aisle, place.rack)

@@ -9,15 +9,14 @@ from statistics import median
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import Connection, DateTime, Select, Text, select, type_coerce
+from sqlalchemy import Connection, DateTime, Select, Text, case, select, type_coerce
 
-from kardus.support.time_zone import TimeZone
+from kardus.contract.verdicts import Verdict
 from warehouse.console.context import Console, Served
 from warehouse.console.identity.roles import Role
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.content.agent_presence import agent_presence
 from warehouse.console.pages.content.coverage_now import Covered
-from warehouse.console.pages.content.products import Products
 from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.rendering import page, translator
 from warehouse.console.pages.routes.coverage_history import coverage_by_day, covered_by
@@ -100,10 +99,10 @@ def read_trends(
     """What the alerts of these days tell, and the coverage now by aisle and family."""
     now = datetime.now(UTC)
     with console.reading() as connection:
-        found = trends_of(connection, days, now, settings.zone, settings.products, only)
+        found = trends_of(connection, days, now, settings, only)
         if not (only.aisle and only.family):  # of an aisle's families nothing is noted
             found.coverage = coverage_by_day(connection, found.days[0][0], days, aisle=only.aisle, family=only.family)
-        covered = covered_by(connection, now, settings.products)
+        covered = covered_by(connection, now, settings)
     return found, covered
 
 
@@ -111,16 +110,15 @@ def trends_of(
     connection: Connection,
     days: int,
     now: datetime,
-    zone: TimeZone,
-    known: Products | None = None,
+    settings: PageSettings,
     only: Only | None = None,
 ) -> Trends:
     """What the alerts of these days tell, by the days of the page's clock."""
-    known, only = known or Products(), only or Only()
+    zone, only = settings.zone, only or Only()
     first = zone.of(now).date() - timedelta(days=days - 1)  # days of the calendar: one may have 23 hours
     chosen = _asked(connection).where(alerts.c.opened >= zone.begin_of(first).astimezone(UTC))
     rows = connection.execute(chosen.order_by(alerts.c.opened.desc()).limit(MAX_ALERTS)).all()
-    tell = _Teller(zone, known)
+    tell = _Teller(settings)
     told = [one for one in map(tell.of, rows) if only.has(one)]
     count = Counter(one.day for one in told)
     minutes: dict[date, list[float]] = {}
@@ -151,7 +149,7 @@ def _asked(connection: Connection) -> Select[Any]:
         alerts.c.status,
         said["data", "expected", "sku"].as_string(),
         said["data", "seen", "category"].as_string(),
-        said["data", "alert", "duration_s"].as_float(),
+        case((alerts.c.verdict != Verdict.STALE.value, said["data", "alert", "duration_s"].as_float())),
     )
 
 
@@ -164,16 +162,16 @@ class _Told(NamedTuple):
     sku: str
     is_open: bool
     minutes: float | None
-    """Until it was put right; None: it stands, or nobody has said."""
+    """Until it was put right; None: it stands, or ended because its agent was forgotten."""
 
 
 class _Teller:
     """Reads rows of `_asked`; what many have in common is reckoned once."""
 
-    def __init__(self, zone: TimeZone, known: Products) -> None:
-        self._day = cache(lambda part: zone.of(part).date())
-        self._family = cache(known.family)
-        self._aisle = cache(aisle_of)
+    def __init__(self, settings: PageSettings) -> None:
+        self._day = cache(lambda part: settings.zone.of(part).date())
+        self._family = cache(settings.products.family)
+        self._aisle = cache(lambda location: aisle_of(location, settings.patterns.aisle))
 
     def of(self, row: Any) -> _Told:
         location, opened, status, sku, seen, length_s = row

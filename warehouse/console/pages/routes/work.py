@@ -73,7 +73,7 @@ def work_words(connection: Connection, settings: PageSettings, asked: AskedList)
 
     `me` is nobody: the browser shows its person what only he may do (static/work.js).
     """
-    tasks = tasks_of(connection, settings.zone)
+    tasks = tasks_of(connection, settings.zone, settings.patterns.aisle)
     shown = [task for task in tasks if asked.of in ("", *task.holders, *task.former)]
     return {
         "tasks": part_of(shown, asked.part, _bytes_of, wanted=lambda task: asked.at in _places(task)),

@@ -36,7 +36,8 @@ def export_work(request: Request, console: Served, __: ViewerVisit, kind: str) -
     """The work list as a file."""
     _ = translator(request)
     with console.reading() as connection:
-        tasks = tasks_of(connection, request.app.state.page.zone)
+        settings = request.app.state.page
+        tasks = tasks_of(connection, settings.zone, settings.patterns.aisle)
     header = ("aisle", "location", "verdict", "expected", "seen", "since", "action", "taken_by", "done_by", "alert")
     rows = [
         (
@@ -45,7 +46,7 @@ def export_work(request: Request, console: Served, __: ViewerVisit, kind: str) -
             one.verdict,
             one.expected,
             one.seen,
-            one.since.isoformat(),
+            one.since,
             one.action,
             task.taken_by,
             task.done_by,
@@ -84,9 +85,9 @@ def export_fleet(request: Request, console: Served, _: ViewerVisit, kind: str) -
             one["status"].get("waiting"),
             camera.get("camera"),
             camera.get("status"),
-            _time(camera.get("since")),
+            camera.get("since"),
             camera.get("reason"),
-            _time(camera.get("last_picture")),
+            camera.get("last_picture"),
         )
         for one in agents
         for camera in one["cameras"] or [{}]
@@ -125,7 +126,7 @@ def export_trends(
 @router.get("/export/people.{kind}", response_class=Response)
 def export_people(request: Request, console: Served, _: AdministratorVisit, kind: str) -> Response:
     """People, without their passwords."""
-    rows = [(one.name, one.role.word, one.made.isoformat()) for one in list_people(console.database)]
+    rows = [(one.name, one.role.word, one.made) for one in list_people(console.database)]
     return exported_table(request, "people", kind, ("name", "role", "made"), rows)
 
 
@@ -134,7 +135,7 @@ def export_audit(request: Request, console: Served, _: SupervisorVisit, kind: st
     """Who did what, the latest first."""
     header = ("number", "at", "actor", "address", "action", "subject", "detail")
     rows = latest_first(console, select(audit), audit.c.number)
-    return exported_table(request, "audit", kind, header, ((row[0], _time(row[1]), *row[2:]) for row in rows))
+    return exported_table(request, "audit", kind, header, rows)
 
 
 def latest_first(console: Console, chosen: Select[Any], number: Any) -> Iterator[Any]:
@@ -156,7 +157,7 @@ def _event(row: Any) -> Sequence[ExportedValue]:
     expected, seen = event["expected"] or {}, event["seen"] or {}
     return (
         item["number"],
-        event["captured"],
+        datetime.fromisoformat(event["captured"]),
         item["agent"],
         event["verdict"],
         expected.get("sku"),
@@ -169,10 +170,6 @@ def _event(row: Any) -> Sequence[ExportedValue]:
 
 def _model_row(one: AgentModel) -> Sequence[ExportedValue]:
     status = one.status
-    told = (status.phase, _time(status.since), status.reason) if status else ("", "", "")
+    told = (status.phase, status.since, status.reason) if status else ("", "", "")
     candidate = f"{status.candidate.name} {status.candidate.version}" if status and status.candidate else ""
     return (one.agent, "yes" if one.is_online else "no", one.title, one.sha256, *told, candidate)
-
-
-def _time(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""

@@ -5,9 +5,11 @@ its headings, and what it says, are in theirs.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from fastapi import Request, Response
 
+from kardus.support.time_zone import TimeZone
 from warehouse.console.pages.rendering import translator
 from warehouse.console.pages.tables.cell_words import translated_rows
 from warehouse.console.pages.tables.table_files import TableRows, table_file
@@ -80,6 +82,8 @@ _ALSO = {("audit", "action"): N_("What")}
 """Of a list in which the name means something else."""
 
 
+_MOMENTS = frozenset({"at", "captured", "last_picture", "made", "since"})
+"""Columns of moments: by the page's clock for people, and their headings say which that is."""
 READ_BY_PEOPLE = "xlsx"
 """The kind of file."""
 
@@ -93,5 +97,9 @@ def exported_table(request: Request, name: str, kind: str, header: Sequence[str]
     if kind != READ_BY_PEOPLE:
         return table_file(name, kind, header, rows)
     _ = translator(request)
+    zone: TimeZone = request.app.state.page.zone
     shown = [_(_ALSO.get((name, one), HEADING_WORDS[one])) for one in header]
-    return table_file(name, kind, shown, translated_rows(name, header, rows, _))
+    shown = [f"{text} ({zone.name})" if one in _MOMENTS else text for one, text in zip(header, shown, strict=True)]
+    translated = translated_rows(name, header, rows, _)
+    clocked = ([zone.of(cell) if isinstance(cell, datetime) else cell for cell in row] for row in translated)
+    return table_file(name, kind, shown, clocked)

@@ -30,7 +30,7 @@ def export_racks(request: Request, console: Served, _: ViewerVisit, kind: str, a
     """All racks, or an aisle's."""
     settings: PageSettings = request.app.state.page
     with console.reading() as connection:
-        racks = rack_summaries(connection, settings.rack, datetime.now(UTC))
+        racks = rack_summaries(connection, settings.patterns, datetime.now(UTC))
     return exported_table(request, "racks", kind, _RACKS, [_rack(one) for one in racks if aisle in ("", one.aisle)])
 
 
@@ -39,7 +39,7 @@ def export_rack(request: Request, console: Served, _: ViewerVisit, kind: str, na
     """A rack's locations, all its parts."""
     settings: PageSettings = request.app.state.page
     with console.reading() as connection:
-        codes = settings.codes.of_rack(connection, name, settings.rack)
+        codes = settings.codes.of_rack(connection, name, settings.patterns)
         tiles = tiles_of(connection, codes, datetime.now(UTC))
     if not tiles:
         raise ProblemError(404, N_("No agent watches this rack."))
@@ -51,7 +51,7 @@ def _rack(one: RackSummary) -> list[ExportedValue]:
 
 
 def _location(tile: Tile, settings: PageSettings) -> list[ExportedValue]:
-    place = place_of(tile.location, settings.rack)
-    seen: list[ExportedValue] = [tile.seen, tile.confidence, tile.since.isoformat(), tile.reason]
+    place = place_of(tile.location, settings.patterns)
+    seen: list[ExportedValue] = [tile.seen, tile.confidence, tile.since, tile.reason]
     by = [tile.alert, tile.alert_status, tile.agent, tile.camera, "yes" if tile.conflict else "no"]
     return [tile.location, place.aisle, place.rack, place.level, tile.verdict, tile.expected, *seen, *by]

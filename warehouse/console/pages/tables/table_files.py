@@ -10,12 +10,14 @@ import math
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from itertools import chain
 from xml.sax.saxutils import escape, quoteattr
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
+from kardus.contract.messages import utc_text
 from warehouse.console.pages.rendering import HEADERS
 from warehouse.console.problems import ProblemError
 from warehouse.report.tables import escape_formula, escape_separated
@@ -24,7 +26,10 @@ CHUNK_BYTES = 65_536
 """So much is sent at once: the thread that made it is free for others in between."""
 MAX_CELL = 32_767
 """Characters that a cell of a spreadsheet holds."""
-ExportedValue = str | float | int | None
+ExportedValue = str | float | int | datetime | None
+"""A moment is written in UTC for programs, and for people as a date cell, which knows no zone: it is that clock's."""
+_DAY_0 = datetime(1899, 12, 30)  # noqa: DTZ001 - a clock's time
+"""Days are counted from here; before 1900 spreadsheet programs disagree."""
 TableRows = Iterable[Sequence[ExportedValue]]
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _CODED = re.compile("_(?=x[0-9a-fA-F]{4}_)")
@@ -37,12 +42,23 @@ _PARTS = {
     "[Content_Types].xml": f'<Types xmlns="{_OOXML}package/2006/content-types">'
     '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
     f'<Override PartName="/xl/workbook.xml" ContentType="{_SHEET}.sheet.main+xml"/>'
+    f'<Override PartName="/xl/styles.xml" ContentType="{_SHEET}.styles+xml"/>'
     f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_SHEET}.worksheet+xml"/></Types>',
     "_rels/.rels": f'<Relationships xmlns="{_OOXML}package/2006/relationships">'
     f'<Relationship Id="rId1" Type="{_RELATION}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
     "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_OOXML}package/2006/relationships">'
-    f'<Relationship Id="rId1" Type="{_RELATION}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+    f'<Relationship Id="rId1" Type="{_RELATION}/worksheet" Target="worksheets/sheet1.xml"/>'
+    f'<Relationship Id="rId2" Type="{_RELATION}/styles" Target="styles.xml"/></Relationships>',
+    "xl/styles.xml": f"<styleSheet {_MAIN}>"
+    '<numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd hh:mm:ss"/></numFmts>'
+    '<fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
+    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
+    '</fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+    '<cellStyleXfs count="1"><xf/></cellStyleXfs>'
+    '<cellXfs count="2"><xf/><xf numFmtId="164" applyNumberFormat="1"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>',
 }
+"""Of two styles the second shows a date and a time."""
 
 
 def table_file(name: str, kind: str, header: Sequence[str], rows: TableRows) -> Response:
@@ -64,12 +80,14 @@ def table_file(name: str, kind: str, header: Sequence[str], rows: TableRows) -> 
     return StreamingResponse(write(name, every), headers=headers, media_type=media)
 
 
-def _cells(row: Sequence[ExportedValue]) -> list[str | float]:
-    return ["" if cell is None else escape_formula(cell) for cell in row]
-
-
 def _separated(row: Sequence[ExportedValue]) -> list[str | float]:
-    return ["" if cell is None else escape_separated(cell) for cell in row]
+    return [_separated_cell(cell) for cell in row]
+
+
+def _separated_cell(cell: ExportedValue) -> str | float:
+    if cell is None:
+        return ""
+    return utc_text(cell) if isinstance(cell, datetime) else escape_separated(cell)
 
 
 def _csv(name: str, rows: TableRows) -> Iterator[bytes]:  # noqa: ARG001 - a sheet has one
@@ -94,7 +112,7 @@ def _xlsx(name: str, rows: TableRows) -> Iterator[bytes]:
             buffer = io.StringIO()
             buffer.write(f"{_HEAD}<worksheet {_MAIN}><sheetData>")
             for row in rows:
-                buffer.write(f"<row>{''.join(map(_cell, _cells(row)))}</row>")
+                buffer.write(f"<row>{''.join(map(_cell, row))}</row>")
                 if buffer.tell() >= CHUNK_BYTES:
                     sheet.write(_taken(buffer).encode())
                     yield sent.take()
@@ -103,7 +121,13 @@ def _xlsx(name: str, rows: TableRows) -> Iterator[bytes]:
     yield sent.take()
 
 
-def _cell(cell: str | float) -> str:
+def _cell(value: ExportedValue) -> str:
+    if isinstance(value, datetime):
+        clock = value.replace(tzinfo=None)
+        if clock.year > _DAY_0.year:
+            return f'<c s="1"><v>{(clock - _DAY_0) / timedelta(days=1):.8f}</v></c>'
+        value = value.isoformat()
+    cell = "" if value is None else escape_formula(value)
     if not isinstance(cell, str) and math.isfinite(cell):
         return f"<c><v>{cell!r}</v></c>"
     text = escape(_CODED.sub("_x005F_", f"{cell}"[:MAX_CELL])).replace("\r", "_x000D_")

@@ -43,5 +43,6 @@ def export_precision(request: Request, console: Served, _: ViewerVisit, kind: st
 
 
 def _label(row: Any) -> list[ExportedValue]:
-    said = label_of(row).model_dump(mode="json")
+    label = label_of(row)
+    said = label.model_dump(mode="json") | {"at": label.at, "captured": label.captured}
     return [said[name] for name in _LABELS]
