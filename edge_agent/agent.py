@@ -29,7 +29,7 @@ from edge_agent.control.commands import CommandRequest
 from edge_agent.control.expected import ExpectedStore
 from edge_agent.control.input_queue import InputQueue
 from edge_agent.control.reload import require_reloadable
-from edge_agent.control.router import Input, MessageRouter, agent_subscriptions
+from edge_agent.control.router import Input, MessageRouter, agent_session, agent_subscriptions
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import WITHOUT_PICTURES, Recorder
 from edge_agent.health.metrics import Metrics, StateCollector
@@ -59,16 +59,13 @@ from edge_agent.self_report import SelfReport
 from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
 from kardus.inference.classifier import Classifier
-from kardus.mqtt.connection import Handlers, Options
+from kardus.mqtt.connection import Handlers
 from kardus.mqtt.reasons import Ending
-from kardus.mqtt.session import MqttSession
 from kardus.support.chores import Chores
 from kardus.support.clock import SYSTEM_CLOCK
 from kardus.support.errors import BundleError, KardusError
 from kardus.support.vitals import Heartbeat, Vitals
 
-SESSION_EXPIRY_S = 60
-"""For how long the broker (MQTT 5) keeps the session of a lost connection: an `ack` or command sent meanwhile waits."""
 AgentInput = Frame | SignalLost | Ended | Input | ReloadWanted | UpdateRequest | IntakeResult | CodesRead
 """What comes to the agent's thread from all the others."""
 log = logging.getLogger("kardus.agent")
@@ -110,7 +107,8 @@ class Agent:
             self._recording = Recording(
                 data / RECORDING_FOLDER, self._recording_scope(config), SYSTEM_CLOCK, self._metrics.unrecorded.inc
             )
-            self._session = self._mqtt_session()
+            will = self._writer.offline("connection lost", datetime.now(UTC))
+            self._session = agent_session(config, topics, self._cameras.locations, will)
             self._report = SelfReport(self._session, self._writer, self._recorder, self._cameras, self._outbox)
             self._report.forget_others(config.homeassistant)
             self._models = self._model_manager(models, config.model.watch_folder) if models and config.model else None
@@ -189,10 +187,11 @@ class Agent:
         self._recorder.use(config.verdict.valid_for_s)
         self._expected.use(frozenset(self._cameras.locations))
         self._recording.use(self._recording_scope(config))
-        self._report.forget_others(config.homeassistant)
         self._session.use(agent_subscriptions(config, self._topics, self._cameras.locations))
-        self._report.publish_discovery(config.homeassistant, gone)
-        self._report.publish_health()
+        with self._storage.guard():  # what a full disk doesn't take is told once it does
+            self._report.forget_others(config.homeassistant)
+            self._report.publish_discovery(config.homeassistant, gone)
+            self._report.publish_health()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
         return len(self._cameras.locations)
 
@@ -211,15 +210,6 @@ class Agent:
             doubt_s=self._config.view.doubt_s,
             refresh_s=self._config.gate.refresh_s,
             codes=self._codes,
-        )
-
-    def _mqtt_session(self) -> MqttSession:
-        """The connection to the broker, which tells by itself when it is lost."""
-        return MqttSession(
-            self._config.mqtt.broker,
-            f"kardus-{self._config.agent.site}-{self._config.agent.name}",
-            agent_subscriptions(self._config, self._topics, self._cameras.locations),
-            Options(will=self._writer.offline("connection lost", datetime.now(UTC)), expiry_s=SESSION_EXPIRY_S),
         )
 
     def _model_manager(self, rollout: ModelRollout, folder: Path | None) -> ModelManager:
@@ -355,6 +345,7 @@ class Agent:
         self._pipeline.tick()
         self._losses.tick()
         self._report.tick()
+        self._chores.tick()
 
     def _expect(self, message: ExpectedMessage) -> None:
         self._pipeline.expect(message)
@@ -382,6 +373,7 @@ class Agent:
 
     def _decide_again(self) -> None:
         """What was decided while nothing could be stored is decided and told again."""
+        self._report.forget_others(self._config.homeassistant)
         self._pipeline.restart()
         self._report.publish_health()
 

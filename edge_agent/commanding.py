@@ -67,6 +67,7 @@ def _commissioner(agent: CommandTargets) -> Commissioner:
             slots=lambda name: agent.cameras.known(name).view.slots,
             newest=agent.cameras.newest_picture,
             shown=agent.cameras.newest_shown,
+            why_unfit=lambda name, picture: agent.cameras.known(name).view.why_unfit(picture),
             curve=lambda: agent.pipeline.classifier.pixels,
             go_over=agent.reload,
         )

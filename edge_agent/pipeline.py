@@ -24,7 +24,7 @@ from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.corrections import Correction
 from edge_agent.deciding.judging import LocationJudge
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.deciding.verdict import ViewDoubts
+from edge_agent.deciding.view_doubts import ViewDoubts
 from edge_agent.health.metrics import Metrics
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, SignalLost, SlotObservations
 from edge_agent.seeing.colour_complaints import NO_COLOUR
@@ -100,13 +100,15 @@ class Pipeline:
         self._states = recorder.states
         self.location_judge = LocationJudge(expected.managed, self._states, grace_s, clock)
         self._doubts = ViewDoubts(self._states, doubt_s, refresh_s, clock)
+        self._was_reloaded = False
         self._set_classifier(classifier)
 
     def use(self, config: Config) -> None:
         """Other rules, and perhaps other cameras and locations."""
         self.location_judge.use(config.verdict.grace_s, self._cameras.locations)
         self._doubts.use(config.view.doubt_s, config.gate.refresh_s)
-        self._doubts.keep(self._cameras)
+        self._doubts.keep({name: camera.locations for name, camera in self._cameras.items()})
+        self._was_reloaded = True
         self._codes.use(config.codes)
 
     @property
@@ -118,7 +120,8 @@ class Pipeline:
         """Frames of several cameras, to the disk; what they came to.
 
         Raises:
-            ConfigError: a location lies outside the first picture of its camera.
+            ConfigError: a location lies outside the first picture of its camera; after a reload, which must not end
+                what goes well, that camera alone is lost.
             BundleError: the model fails at work; nothing was judged.
             KardusError: the outbox can't be written.
         """
@@ -285,7 +288,7 @@ class Pipeline:
             self.report_health(camera, "ok", WAITS)
             return None
         misfit, outside = camera.view.other_shape(frame.given.size), camera.view.outside(frame.given.size)
-        if outside and not misfit and camera.status is None:
+        if outside and not misfit and camera.status is None and not self._was_reloaded:
             raise ConfigError(f"camera '{frame.camera}': {outside}")
         if misfit or outside:
             return SignalLost(frame.camera, frame.captured, misfit or outside), "lost"

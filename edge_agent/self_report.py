@@ -115,9 +115,10 @@ class SelfReport:
             self.publish_status()
         if self._reason() != self._told:
             self.publish_status()
-        if _today() > self._today:
-            self.report_coverage()
-            self._today = _today()
+        if (today := _today()) != self._today:
+            if today > self._today:  # a day is over; else the clock was ahead, and is right now
+                self.report_coverage()
+            self._today = today
 
     def _measure(self) -> dict[str, Any]:
         """The status's figures, measured every STATUS_EVERY_S; the network's thread may publish the last ones."""

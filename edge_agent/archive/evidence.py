@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,10 +39,18 @@ class Evidence:
         self.works = True
         """Whether the disk took the last pictures."""
         self._since_pruning = PRUNE_EVERY
+        chores.daily(self._try_pruning)  # pictures grow old where none comes, too
 
     def use(self, limits: EvidenceSection) -> None:
-        """Other limits."""
+        """Other limits: they hold at once."""
         self._limits = limits
+        self._chores.do(self._try_pruning)
+
+    def _try_pruning(self) -> None:
+        try:
+            self.prune(time.time())
+        except OSError as error:
+            log.error("old evidence can't be removed: %s", error)  # noqa: TRY400 - the message says it all
 
     def keep(self, event: str, frame: Image.Image, facings: Sequence[Float64Array], facing: int | None) -> bytes:
         """Have the pictures of an event kept. A disk that doesn't take them is logged, and costs no verdict.
@@ -81,6 +90,7 @@ class Evidence:
         except (DataError, OSError) as error:
             log.error("evidence isn't kept: %s", error)  # noqa: TRY400 - the message says it all
             self.works = False
+            self._try_pruning()  # on a full disk there may be room for the next one then
         else:
             self.works = True
 
@@ -91,12 +101,16 @@ class Evidence:
             self.prune(time.time())
 
     def prune(self, now_unix_s: float) -> None:
-        """Remove what is too old, and then the oldest until the rest is small enough."""
+        """Remove what is too old, and then the oldest until the rest is small enough.
+
+        Where none are kept any more (`max_mb` is 0) those that there are go when they are too old.
+        """
+        limit = self._limits.max_mb * 1e6 or math.inf
         files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.glob("*.jpg"))
         total = sum(size for _, size, _ in files)
         for modified, size, path in files:
             too_old = now_unix_s - modified > self._limits.max_days * 86_400
-            if not too_old and total <= self._limits.max_mb * 1e6:
+            if not too_old and total <= limit:
                 return
             path.unlink(missing_ok=True)
             total -= size

@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import logging
+import math
 import os
 import re
 import time
@@ -97,11 +98,21 @@ class Harvest:
             self._prune_at_times(len(rows))
         except (DataError, OSError) as error:
             log.error("photos for training aren't kept: %s", error)  # noqa: TRY400 - the message says it all
+            self.try_pruning()  # on a full disk there may be room for the next ones then
             return 0
         return len(rows)
 
+    def try_pruning(self) -> None:
+        """Apply the limits; what can't be removed is logged."""
+        try:
+            self.prune(time.time())
+        except (DataError, OSError) as error:
+            log.error("old photos for training can't be removed: %s", error)  # noqa: TRY400
+
     def prune(self, now_unix_s: float) -> None:
         """Remove photos that are too old, and where the rest is too much, the oldest of whatever location has most.
+
+        Where none are kept any more (`max_mb` is 0) those that there are go when they are too old.
 
         Raises:
             DataError: the table can't be read or written.
@@ -110,7 +121,9 @@ class Harvest:
         photos = [_HarvestedFile.of(path) for path in (self._folder / PHOTOS).glob("*/*.jpg")]
         oldest_s = now_unix_s - self._limits.max_days * 86_400
         gone = [photo for photo in photos if photo.modified_s < oldest_s]
-        gone += too_many([photo for photo in photos if photo.modified_s >= oldest_s], self._limits.max_mb * 1e6)
+        gone += too_many(
+            [photo for photo in photos if photo.modified_s >= oldest_s], self._limits.max_mb * 1e6 or math.inf
+        )
         for photo in gone:
             photo.path.unlink(missing_ok=True)
         if gone:

@@ -60,6 +60,7 @@ class Harvesting:
         self._chores = chores
         self._rules = config.harvest
         self._harvest = Harvest(config.agent.data_dir / HARVEST_FOLDER, config.harvest)
+        chores.daily(self._harvest.try_pruning)
         self._expected = expected
         self._states = states
         self._in_grace = in_grace
@@ -70,6 +71,7 @@ class Harvesting:
         """Other rules and limits."""
         self._rules = rules
         self._harvest.use(rules)
+        self._chores.do(self._harvest.try_pruning)
 
     def sample(
         self,

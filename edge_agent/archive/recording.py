@@ -9,6 +9,7 @@ import logging
 import queue
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ class Recording(Worker):
         self._pictures = threading.Semaphore(WAITING)
         self._writer = PartWriter(folder, scope)
         self._scope = scope
+        self._items.put(scope)  # what grew old while nothing was recorded goes at the start
         self.start()
 
     def use(self, scope: RecordingScope) -> None:
@@ -126,6 +128,7 @@ class Recording(Worker):
             try:
                 if isinstance(item, RecordingScope):
                     self._writer.use(item)
+                    self._writer.forget_old(time.time())
                 else:
                     self._writer.write(*item)
             except Exception as error:  # noqa: BLE001 - the thread's outermost guard: recording goes on with the next
@@ -197,7 +200,7 @@ class PartWriter:
         self._add(HEADER, header.model_dump_json().encode())
         for location, expected in sorted(self._expected.items()):
             self._append(RecordingEntry(at=entry.at, at_s=entry.at_s, location=location, expected=expected))
-        self._forget_old(entry.at.timestamp())
+        self.forget_old(entry.at.timestamp())
 
     def _add(self, name: str, data: bytes) -> None:
         part = self._open_part()
@@ -234,7 +237,8 @@ class PartWriter:
         while sum(self._took_bytes.values()) > limit_bytes and len(self._took_bytes) > 1:
             self._remove(min(self._took_bytes))
 
-    def _forget_old(self, now_unix_s: float) -> None:
+    def forget_old(self, now_unix_s: float) -> None:
+        """Remove parts that are too old, also where nothing is recorded any more."""
         for part in self._parts():
             too_old = now_unix_s - part.stat().st_mtime > self._scope.rules.max_days * 86_400
             if too_old and part != self._part:

@@ -15,7 +15,8 @@ REST_S = 10.0
 FIRST_S = 60.0
 """So long after its first picture a camera's labels are read first: a start has enough to do."""
 REREAD_S = 10.0
-"""So long after labels contradict they are read once more: somebody may hold a carton before the camera."""
+"""So long after labels contradict they are read once more: somebody may hold a carton before the camera. So where there
+was no room to read them."""
 CONFIRMED = 2
 """So many readings in a row must contradict before the view isn't believed."""
 CORRECTED_S = 60.0
@@ -32,6 +33,7 @@ class RackWatch:
     """Before this nobody has to ask whether it is due: a frame at rest costs nothing."""
     _in_a_row: int = 0
     _next_s: float | None = None
+    _asked_s: float = 0.0
     _is_asked: bool = False
 
     def is_due(self, now_s: float, every_s: float) -> bool:
@@ -52,12 +54,13 @@ class RackWatch:
             now_s: the time.
             every_s: how often labels are read.
         """
-        self._is_asked, self._next_s = True, now_s + every_s
+        self._is_asked, self._asked_s, self._next_s = True, now_s, now_s + every_s
         return RackReading(self, picture, outlines, now_s, every_s)
 
     def retry_soon(self) -> None:
         """There was no room to read them: soon again."""
         self._is_asked = False
+        self._next_s = self._asked_s + min(REREAD_S, (self._next_s or self._asked_s) - self._asked_s)
 
     def take(self, read: "RackRead") -> None:
         """What came of it."""

@@ -49,6 +49,8 @@ class AgentParts:
     """Its newest picture, as it came."""
     shown: Callable[[str], Taken]
     """The same, without what is masked."""
+    why_unfit: Callable[[str, Image.Image], str]
+    """Why a picture of it can't be its commissioning picture; empty: it can."""
     curve: Callable[[], Sequence[PixelAccuracy]]
     """How often the model is right, by the pixels of a location."""
     go_over: Callable[[Mapping[str, LayoutRevision], Callable[[], None]], object]
@@ -99,6 +101,11 @@ class Commissioner:
         if misfit := other_shape(command.layout.picture_size, *picture.size):
             raise ConfigError(f"camera '{command.camera}': {misfit}")
         file, number = self._file(section), _next(history)
+        if command.keep_view and (unfit := self._parts.why_unfit(command.camera, picture)):
+            raise KardusError(
+                f"camera '{command.camera}': its picture can't be the commissioning picture ({unfit}): save the layout "
+                "once it can"
+            )
         view = file.write_view(number, _view(picture, command.layout)) if command.keep_view else ""
         try:
             self._keep(
@@ -107,7 +114,8 @@ class Commissioner:
                 LayoutRevision(revision=number, by=command.by, at=datetime.now(UTC), view=view, layout=command.layout),
             )
         except KardusError:
-            file.remove_view(view)
+            if all(kept.revision != number for kept in file.read()):
+                file.remove_view(view)  # else it is kept, and only what comes after that has failed
             raise
         return self._read(ReadLayout(camera=command.camera))
 

@@ -1,9 +1,10 @@
 """What every part of the configuration shares."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from kardus.inference.geometry import Float64Array
 
@@ -16,6 +17,26 @@ class Section(BaseModel):
     """A part of the configuration. Unknown keys are refused, so that a misspelt one is noticed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FileSection(Section):
+    """One that names files whose content counts: it equals another one only as long as they are the same files."""
+
+    _stamps: tuple[tuple[int, int, int] | None, ...] = PrivateAttr(default=())
+
+    def model_post_init(self, context: Any) -> None:
+        """Note the files as they are when the configuration is read."""
+        super().model_post_init(context)
+        files = (getattr(self, name) for name in type(self).model_fields)
+        self._stamps = tuple(_stamp(file) for file in files if isinstance(file, Path))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def as_array(corners: tuple[Point, ...]) -> Float64Array:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge_agent.config.base import Point, Section, as_array
+from edge_agent.config.base import FileSection, Point, Section, as_array
 from edge_agent.config.layout_files import LayoutName
 from edge_agent.config.sources import SourceSection
 from kardus.contract.topics import Id, LocationCode
@@ -46,7 +46,7 @@ class LocationSection(Section):
         return self.facings or ((self.corners,) if self.corners else ())
 
 
-class CameraSection(Section):
+class CameraSection(FileSection):
     """`[[cameras]]`: one camera and what it sees."""
 
     name: Id

@@ -194,7 +194,7 @@ class EvidenceSection(Section):
     """`[evidence]`: pictures of what isn't as expected, kept in `data_dir`."""
 
     max_mb: Annotated[float, Field(ge=0, le=1_000_000)] = 200.0
-    """How many megabytes are kept; the oldest go first. 0 keeps none."""
+    """How many megabytes are kept; the oldest go first. 0 keeps no new ones: what there is goes by its age."""
     max_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
     """How long they are kept."""
     publish: bool = True
@@ -205,7 +205,7 @@ class RecordingSection(Section):
     """`[recording]`: what the agent looks at, kept in `data_dir` to be replayed (`kardus-agent replay`)."""
 
     max_mb: Annotated[float, Field(ge=0, le=10_000_000)] = 0.0
-    """How many megabytes are kept; the oldest go first. 0 records nothing."""
+    """How many megabytes are kept; the oldest go first. 0 records nothing, and what there is goes by its age."""
     max_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
     """How long they are kept."""
     interval_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
@@ -225,7 +225,7 @@ class HarvestSection(Section):
     settle_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
     """A location is sampled once its stock and its expectation have stayed the same for so long: the WMS may lag."""
     max_mb: Annotated[float, Field(ge=0, le=1_000_000)] = 500.0
-    """How many megabytes are kept; the oldest of the locations that hold most go first. 0 keeps none."""
+    """How many megabytes are kept; the oldest of the locations that hold most go first. 0 keeps no new ones."""
     max_days: Annotated[float, Field(gt=0, le=3650)] = 90.0
     """How long they are kept."""
 

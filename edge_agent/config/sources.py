@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from edge_agent.config.base import Section
+from edge_agent.config.base import FileSection, Section
 from kardus.support.settings_files import FilePath
 
 LONGEST_WAIT_S = 15.0
@@ -102,7 +102,7 @@ class SimulatedSource(Section):
     """How many more times the last picture is shown."""
 
 
-class LoggedIn(Section):
+class LoggedIn(FileSection):
     """A camera on the network that may ask for a login."""
 
     username: str | None = None

@@ -9,15 +9,25 @@ from edge_agent.records import ExpectedMessage, HomeAssistantOnline
 from kardus.contract.homeassistant import ONLINE, status_topic
 from kardus.contract.receipts import Ack
 from kardus.contract.topics import ROOT, Topics, expected_topic, location_of
-from kardus.mqtt.connection import Subscription
+from kardus.mqtt.connection import Options, Subscription
 from kardus.mqtt.incoming import Incoming
+from kardus.mqtt.session import MqttSession
 from kardus.support.control_characters import escaped
 from kardus.support.spelling import decomposed
 
+SESSION_EXPIRY_S = 60
+"""For how long the broker (MQTT 5) keeps the session of a lost connection: an `ack` or command sent meanwhile waits."""
 MAX_ACK_BYTES = 200_000
 Input = ExpectedMessage | CommandRequest | HomeAssistantOnline
 """What the agent's thread gets from the broker."""
 log = logging.getLogger("kardus.router")
+
+
+def agent_session(config: Config, topics: Topics, locations: Sequence[str], will: tuple[str, bytes]) -> MqttSession:
+    """The agent's connection to the broker, which tells by itself when it is lost: by `will`."""
+    options = Options(will=will, expiry_s=SESSION_EXPIRY_S)
+    name = f"kardus-{config.agent.site}-{config.agent.name}"
+    return MqttSession(config.mqtt.broker, name, agent_subscriptions(config, topics, locations), options)
 
 
 def agent_subscriptions(config: Config, topics: Topics, locations: Sequence[str]) -> list[Subscription]:

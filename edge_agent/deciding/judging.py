@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 
 from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.code_witness import with_code
@@ -36,6 +37,9 @@ from kardus.inference.classification import Classification
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.errors import KardusError
 
+_CONTENTS = count(1)
+"""Numbers of contents: no two are alike, also not of slots that were laid out anew, so that what was read of a former
+one is told of nothing else."""
 IN_GRACE = "the WMS expects another product since a moment ago: stock may be on its way"
 
 
@@ -68,8 +72,8 @@ class _Slot:
     """Whether what stands before it has done so for `STAYS_S`, without moving."""
     is_relit: bool = False
     """It was last classified in another light than when its content was first seen."""
-    content: int = 0
-    """Counts what has stood in it."""
+    content: int = field(default_factory=lambda: next(_CONTENTS))
+    """The number of what stands in it."""
     is_read: bool = False
     """Whether the codes of its content were read, or are being read."""
     witness: CodeWitness | None = None
@@ -97,7 +101,7 @@ class _Slot:
 
     def forget_code(self) -> None:
         """Its content may be another."""
-        self.content, self.is_read, self.witness = self.content + 1, False, None
+        self.content, self.is_read, self.witness = next(_CONTENTS), False, None
 
     def forget_judgements(self) -> None:
         """Judge its votes anew."""

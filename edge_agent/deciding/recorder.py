@@ -5,11 +5,14 @@ verdict changes from one alert to another, and while doubt or a lost view keeps 
 verdict that all is well ends it. It names where its product is seen instead.
 """
 
+import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
+
+from pydantic import ValidationError
 
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.records import NO_PICTURES, EventPictures, Finding, Message
@@ -30,6 +33,7 @@ WELL = frozenset({Verdict.MATCH, Verdict.UNMANAGED})
 """The verdicts that end an alert."""
 MOST_PLACES = 5
 """`seen_at` names so many locations at most: nobody would walk to more."""
+log = logging.getLogger("kardus.deciding")
 OnEvent = Callable[[str, Finding], EventPictures]
 """Given an event's id and its finding; says which pictures of it are kept."""
 
@@ -45,8 +49,10 @@ class Journal(Protocol):
     def last_sequence(self) -> int:
         """The sequence of the last event."""
 
-    def append(self, messages: Sequence[Message], states: Mapping[str, str | None], last_sequence: int) -> None:
-        """Store messages and states."""
+    def append(
+        self, messages: Sequence[Message], states: Mapping[str, str | None], last_sequence: int, epoch: str = ""
+    ) -> None:
+        """Store messages and states that are counted in this epoch, by default the one of now."""
 
     def states(self) -> dict[str, str]:
         """The last stored state of each location, as JSON."""
@@ -71,9 +77,7 @@ class Recorder:
         self._outbox = outbox
         self._writer = writer
         self._refresh_s = valid_for_s * REFRESH_SHARE
-        self._states = {
-            name: LocationState.model_validate_json(text) for name, text in _composed_states(outbox).items()
-        }
+        self._states = _known_states(outbox)
         self._published = dict.fromkeys(self._states, -math.inf)  # monotonic time of the last state message
         self._on_event = on_event
         self._opened: dict[str, float] = {}  # monotonic time at which an alert was opened, by its id
@@ -130,7 +134,8 @@ class Recorder:
         """
         messages: list[Message] = []
         states: dict[str, LocationState] = {}
-        sequence, due, synchronised = self._outbox.last_sequence, self.due(), self._clock.is_synchronised()
+        epoch, sequence = self.position
+        due, synchronised = self.due(), self._clock.is_synchronised()
         found = with_places([finding for finding in findings if finding], self._states)
         for number, finding in enumerate(found):
             if number and number % FINDINGS_PER_HEARTBEAT == 0:
@@ -147,7 +152,7 @@ class Recorder:
                 )
             states[finding.location] = state
             messages.append(self._state_message(state))
-        return self._store(messages, states, sequence)
+        return self._store(messages, states, sequence, epoch)
 
     def acknowledge(self, location: str, by: str, moment: datetime) -> Alert | None:
         """Mark a location's alert as known to somebody. None where it has none that stands.
@@ -158,10 +163,11 @@ class Recorder:
         state = self._states.get(location)
         if state is None or state.alert is None or state.alert.status == "resolved":
             return None
-        epoch, sequence, repeat = self._place(state, self._outbox.last_sequence)
+        last_sequence = self._outbox.last_sequence
+        epoch, sequence, repeat = self._place(state, last_sequence)
         place = {"epoch": epoch, "sequence": sequence, "repeat": repeat}
         state = state.model_copy(update={"alert": acknowledged(state.alert, by, moment), **place})
-        self._store([self._state_message(state)], {location: state}, self._outbox.last_sequence)
+        self._store([self._state_message(state)], {location: state}, last_sequence, epoch)
         return state.alert
 
     def publish_again(self) -> None:
@@ -255,13 +261,26 @@ class Recorder:
             self._opened.pop(found.id, None)
         return found
 
-    def _store(self, messages: Sequence[Message], states: Mapping[str, LocationState], sequence: int) -> bool:
+    def _store(
+        self, messages: Sequence[Message], states: Mapping[str, LocationState], sequence: int, epoch: str = ""
+    ) -> bool:
         if not messages:
             return False
-        self._outbox.append(messages, {name: s.model_dump_json() for name, s in states.items()}, sequence)
+        self._outbox.append(messages, {name: s.model_dump_json() for name, s in states.items()}, sequence, epoch)
         self._states.update(states)
         self._published.update(dict.fromkeys(states, self._clock.monotonic_s()))
         return True
+
+
+def _known_states(outbox: Journal) -> dict[str, LocationState]:
+    """The stored states by location; of one that can't be read nothing is known, as of a new location."""
+    found = {}
+    for name, text in _composed_states(outbox).items():
+        try:
+            found[name] = LocationState.model_validate_json(text)
+        except ValidationError:
+            log.error("the stored state of %s can't be read: it is judged anew", name)  # noqa: TRY400
+    return found
 
 
 def _composed_states(outbox: Journal) -> dict[str, str]:

@@ -124,6 +124,7 @@ class ModelRollout:
 
     def tick(self) -> bool:
         """End the shadowing or the probation when it is due. Returns whether another model is in use now."""
+        self._store.retry()
         if self.status.phase == "shadowing" and self._candidate and self._shadow:
             return self._end_shadowing(self._candidate, self._shadow)
         if self.status.phase == "probation":

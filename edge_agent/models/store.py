@@ -56,6 +56,7 @@ class ModelStore:
         """Take up what the folder holds. Nothing is made before something is kept."""
         self._folder = folder
         self._choices = _read(folder / "current.json")
+        self._is_unwritten = False
         shutil.rmtree(self.staging, ignore_errors=True)  # a change that was interrupted begins anew
         self._prune()
 
@@ -79,14 +80,12 @@ class ModelStore:
         A configured bundle that was replaced by hand is run. So is the former one, instead of one on probation with
         which the agent was started too often.
 
-        Raises:
-            DataError: the disk doesn't take the choice.
         """
         if self._choices.current is None:
             return None
         if configured not in ("", self._choices.configured):
             log.warning("the configured bundle is another one than before: it is used")
-            self._write(Choices(refused=self._choices.refused))
+            self._note(Choices(refused=self._choices.refused))
             return None
         current = self._choices.current
         if not current.settled and current.starts >= MAX_STARTS:
@@ -111,39 +110,27 @@ class ModelStore:
         self._write(Choices(configured=configured, current=choice, previous=previous, refused=refused))
 
     def settle(self) -> None:
-        """The current bundle got through its probation.
-
-        Raises:
-            DataError: the disk doesn't take it.
-        """
+        """The current bundle got through its probation."""
         if self._choices.current:
             self._change(current=self._choices.current.model_copy(update={"settled": True}))
         self._prune()
 
     def roll_back(self, reason: str) -> None:
-        """The former bundle is used again, and the current one isn't tried any more.
-
-        Raises:
-            DataError: the disk doesn't take it.
-        """
+        """The former bundle is used again, and the current one isn't tried any more."""
         if self._choices.current is None:
             return
         log.error("the model is rolled back: %s", reason)
         failed = self._choices.current.sha256
         back = self._choices.previous
         back = back.model_copy(update={"settled": True}) if back else None
-        self._write(
+        self._note(
             self._choices.model_copy(
                 update={"current": back, "previous": None, "refused": self._with_refused(failed, reason)}
             )
         )
 
     def refuse(self, sha256: str, reason: str) -> None:
-        """A bundle isn't tried again unless it is forced.
-
-        Raises:
-            DataError: the disk doesn't take it.
-        """
+        """A bundle isn't tried again unless it is forced."""
         self._change(refused=self._with_refused(sha256, reason))
 
     @property
@@ -155,8 +142,22 @@ class ModelStore:
         known = {key: why for key, why in self._choices.refused.items() if key != sha256}
         return dict(list((known | {sha256: reason}).items())[-MAX_REFUSED:])
 
+    def retry(self) -> None:
+        """Write what the disk didn't take, if there is anything; a full one doesn't end an agent that judges well."""
+        if self._is_unwritten:
+            self._note(self._choices)
+
     def _change(self, **changes: object) -> None:
-        self._write(self._choices.model_copy(update=changes))
+        self._note(self._choices.model_copy(update=changes))
+
+    def _note(self, choices: Choices) -> None:
+        """What holds from now on; where the disk doesn't take it, a restart goes back to the choice before."""
+        try:
+            self._write(choices)
+        except DataError as error:
+            if not self._is_unwritten:
+                log.error("which model is used can't be noted, it is tried again: %s", error)  # noqa: TRY400
+            self._choices, self._is_unwritten = choices, True
 
     def _write(self, choices: Choices) -> None:
         try:
@@ -164,7 +165,7 @@ class ModelStore:
         except OSError as error:
             raise DataError(f"{self._folder}: cannot be made ({error.strerror}): check the disk") from error
         write_durably(self._folder / "current.json", choices.model_dump_json(indent=1).encode())
-        self._choices = choices
+        self._choices, self._is_unwritten = choices, False
 
     def _prune(self) -> None:
         """Remove bundles that nothing names any more."""

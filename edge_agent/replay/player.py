@@ -37,6 +37,7 @@ class NoOutbox:
         messages: Sequence[Message],  # noqa: ARG002 - nobody is told
         states: Mapping[str, str | None],  # noqa: ARG002 - the recorder knows them
         last_sequence: int,
+        epoch: str = "",  # noqa: ARG002 - it has one
     ) -> None:
         """Count."""
         self.last_sequence = last_sequence

@@ -22,7 +22,7 @@ from edge_agent.seeing.mask import Mask, area_outside, areas_of
 from edge_agent.seeing.registration import stands_still, undone
 from edge_agent.seeing.slots import corners_of, outside, slots_of
 from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
-from edge_agent.seeing.view_guard import CheckedView, ViewGuard, inside
+from edge_agent.seeing.view_guard import CheckedView, JudgedPicture, ViewGuard, exposure_problem, inside
 from kardus.inference.geometry import Float64Array, project
 from kardus.inference.part_decoded import BrokenPictureError, GivenPicture, PartDecoded
 from kardus.inference.preprocess import Pixels, Warp, resized, warp_of
@@ -123,6 +123,10 @@ class CameraView:
             self._colours.use(view)
         if self._gate:
             self._gate.use(gate)
+
+    def why_unfit(self, picture: Image.Image) -> str:
+        """Why this picture can't be the one that later ones are held against; empty: it can."""
+        return exposure_problem(JudgedPicture(picture).grey, self._view_rules)[1]
 
     def other_shape(self, size: tuple[int, int]) -> str:
         """Why the slots have no place in a picture of this width and height, in words; empty if they have."""

@@ -99,6 +99,17 @@ class _Reference:
     """Width and height of the picture."""
 
 
+def exposure_problem(grey: FloatGrey, rules: ViewSection) -> tuple[ViewProblem | None, str]:
+    """What is wrong with the light of a picture (h, w), and the remedy."""
+    brightness = float(grey.mean())
+    if brightness < rules.dark_below:
+        return "dark", f"mean brightness {brightness:.0f} of 255: light the shelf, or open the shutter"
+    white = float((grey >= WHITE).mean())
+    if white > rules.over_exposed_share:
+        return "over-exposed", f"{100 * white:.0f} % of the picture is white: correct the camera's exposure"
+    return None, ""
+
+
 class ViewGuard:
     """Knows what one camera should see. Owned by one thread."""
 
@@ -154,13 +165,7 @@ class ViewGuard:
     def _exposure(self, frame: Frame, grey: FloatGrey) -> tuple[ViewProblem | None, str]:
         if frame.at_s - self._same_since >= self._rules.frozen_after_s:
             return "frozen", f"the same picture for {frame.at_s - self._same_since:.0f} s: restart the camera"
-        brightness = float(grey.mean())
-        if brightness < self._rules.dark_below:
-            return "dark", f"mean brightness {brightness:.0f} of 255: light the shelf, or open the shutter"
-        white = float((grey >= WHITE).mean())
-        if white > self._rules.over_exposed_share:
-            return "over-exposed", f"{100 * white:.0f} % of the picture is white: correct the camera's exposure"
-        return None, ""
+        return exposure_problem(grey, self._rules)
 
     def _known(self, judged: JudgedPicture, grey: FloatGrey) -> _Reference:
         """The reference's marks; of this picture where no other was given."""

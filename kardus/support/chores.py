@@ -2,11 +2,13 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 MAX_WAITING = 16
 """So many wait at most, since each may hold a picture; whoever brings one more waits himself."""
+DAY_S = 86_400
 log = logging.getLogger("kardus.chores")
 
 
@@ -16,6 +18,8 @@ class Chores:
     def __init__(self) -> None:
         """Begin."""
         self._room = threading.Semaphore(MAX_WAITING + 1)  # one more than wait is being done
+        self._daily: list[Callable[[], object]] = []
+        self._due_s = 0.0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chores")
         self._thread = self._pool.submit(threading.current_thread).result()
 
@@ -23,6 +27,17 @@ class Chores:
         """Have it done, after those that were brought before."""
         self._room.acquire()
         self._pool.submit(self._do, job)
+
+    def daily(self, job: Callable[[], object]) -> None:
+        """Have it done once a day, for the first time soon, as long as `tick` is called."""
+        self._daily.append(job)
+
+    def tick(self) -> None:
+        """Have daily jobs done that are due; waits for nothing that is being done, but for room."""
+        if time.monotonic() >= self._due_s:
+            self._due_s = time.monotonic() + DAY_S
+            for job in self._daily:
+                self.do(job)
 
     def settle(self) -> None:
         """Wait until everything that was brought is done."""

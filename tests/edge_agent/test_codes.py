@@ -209,3 +209,32 @@ def test_switched_off_or_too_small_nothing_is_read(boxes: Make, rules: dict[str,
     box.look(_picture(RACK, GTIN_A), 0.0, 8)
     box.codes.stop()
     assert box.read.empty()
+
+
+def test_what_was_read_for_a_layout_that_holds_no_more_is_told_of_no_other_location(
+    tmp_path: Path,
+) -> None:
+    """Sixty readings may wait while a layout is saved once more."""
+    box = Box(tmp_path, CodesSection(rack_check_s=0))
+    try:
+        both, plain = _picture(RACK, GTIN_B), _picture(RACK)
+        half = RACK.width_px // 2
+        left = both.copy()
+        left.paste(plain.crop((half, 0, RACK.width_px, RACK.height_px)), (half, 0))
+        box.look(left, 0.0, 8)
+        late = [box.read.get(timeout=PATIENCE_S) for _ in range(2)]
+        assert any(one.witness and one.witness.sku == "b" for one in late)
+        path = tmp_path / "agent.toml"
+        head, *tables = path.read_text().split("[[cameras.locations]]")
+        path.write_text(head + "".join(f"[[cameras.locations]]{table.rstrip()}\n" for table in reversed(tables)))
+        prepared = box.cameras.prepare(config := load_config(path))
+        box.cameras.apply(prepared)
+        box.pipeline.use(config)
+        box.found.clear()
+        box.look(left, 2.0, 1)
+        for one in late:
+            box.pipeline.take_codes_read(one)
+        box.look(left, 3.0, 12)
+        assert all(finding.verdict is not Verdict.MISMATCH for finding in box.found.values())
+    finally:
+        box.codes.stop()

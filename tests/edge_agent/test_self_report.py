@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,4 +69,21 @@ def test_disk_outbox_and_pictures_are_told_again_after_a_while(tmp_path: Path, m
     report.tick()
     assert [(one["waiting"], len(one["last_pictures"])) for one in wire.said] == [(0, 0), (1, 1)]
     assert wire.said[-1]["last_pictures"] == [{"camera": "cam", "captured": "2026-03-04T12:00:00.000Z"}]
+    outbox.close()
+
+
+def test_coverage_is_told_day_by_day_also_after_a_clock_that_was_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[datetime] = []
+    writer, outbox = MessageWriter(Topics("site", "box"), Model(name="m", version="1.0.0"), 300), Outbox(tmp_path / "o")
+    days = [NOON + timedelta(days=90), NOON, NOON + timedelta(days=1), NOON + timedelta(days=2)]
+    monkeypatch.setattr(self_report, "_today", lambda: days[0])
+    recorder = Recorder(outbox, writer, 300)
+    report = SelfReport(cast("MqttSession", Wire()), writer, recorder, cast("Cameras", Rack()), outbox)
+    monkeypatch.setattr(report, "report_coverage", lambda: told.append(days[0]))
+    while days:
+        report.tick()
+        del days[: 1 if len(days) > 1 else 2]
+    assert told == [NOON + timedelta(days=1), NOON + timedelta(days=2)]
     outbox.close()

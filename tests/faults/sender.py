@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from edge_agent.agent import SESSION_EXPIRY_S
+from edge_agent.control.router import SESSION_EXPIRY_S
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.records import Finding, Message
 from edge_agent.reporting import delivery as delivering

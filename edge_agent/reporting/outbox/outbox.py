@@ -65,16 +65,25 @@ class Outbox:
         self._thread.start()
         opened.result()
 
-    def append(self, messages: Sequence[Message], states: Mapping[str, str | None], last_sequence: int) -> None:
+    def append(
+        self, messages: Sequence[Message], states: Mapping[str, str | None], last_sequence: int, epoch: str = ""
+    ) -> None:
         """Store messages and the locations' new states in one transaction; durable when this returns.
 
         A state of None forgets the location. A retained message without a payload clears its topic on the broker.
+        `epoch` is that which they are counted in; by default the one of now.
 
         Raises:
-            StorageError: the disk doesn't take it; nothing of it is stored.
+            StorageError: the disk doesn't take it, or the file turned out to be damaged, so that another epoch has
+                begun; nothing of it is stored.
         """
+        epoch = epoch or self.epoch
 
         def write(database: sqlite3.Connection) -> None:
+            if epoch != self.epoch:
+                raise StorageError(
+                    f"{self._path}: is a new one, since the former was damaged: what is told is counted anew"
+                )
             require_room(database, self._path)
             with database:
                 rows.insert(database, messages, self.epoch)
@@ -248,7 +257,13 @@ class Outbox:
         while (job := self._work.get()) is not None:
             future, work = job
             try:
-                database, result = self._done(database, work)
+                try:
+                    result = work(database)
+                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                    if not is_damage(error):
+                        raise
+                    database = self._renewed(database)
+                    result = work(database)
                 future.set_result(result)
             except Exception as error:  # noqa: BLE001 - the thread's outermost guard: whoever asked is told
                 future.set_exception(error)
@@ -266,18 +281,10 @@ class Outbox:
             database = self._begin_anew()
         return self._take_up(database)
 
-    def _done(
-        self, database: sqlite3.Connection, work: Callable[[sqlite3.Connection], ReturnT]
-    ) -> tuple[sqlite3.Connection, ReturnT]:
-        """Do the work; where the file turns out to be damaged, on a new one."""
-        try:
-            return database, work(database)
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            if not is_damage(error):
-                raise
+    def _renewed(self, database: sqlite3.Connection) -> sqlite3.Connection:
+        """A new file in place of one that turned out to be damaged."""
         database.close()
-        database = self._take_up(self._begin_anew())
-        return database, work(database)
+        return self._take_up(self._begin_anew())
 
     def _begin_anew(self) -> sqlite3.Connection:
         self.losses.damaged += 1

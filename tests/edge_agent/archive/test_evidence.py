@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,28 @@ def test_a_disk_that_takes_nothing_costs_no_verdict(
 
 def test_a_snapshot_is_the_whole_frame() -> None:
     assert _opened(snapshot_jpeg(SHOWN)).size == (1920, 1080)
+
+
+def _aged(folder: Path, *days: int) -> None:
+    for number, age in enumerate(days):
+        path = folder / f"{EVENT.format(number)}-crop.jpg"
+        path.write_bytes(b"x" * 1000)
+        moment = time.time() - age * 86_400
+        os.utime(path, (moment, moment))
+
+
+@pytest.mark.parametrize("max_mb", [200, 0])
+def test_what_grew_old_while_no_picture_came_goes_once_a_day(tmp_path: Path, chores: Chores, max_mb: float) -> None:
+    _aged(tmp_path, 0, 5, 40, 400)
+    Evidence(tmp_path, EvidenceSection(max_mb=max_mb, max_days=30), chores)
+    chores.tick()
+    chores.settle()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_other_limits_hold_at_once_also_on_a_full_disk(tmp_path: Path, chores: Chores) -> None:
+    _aged(tmp_path, 0, 1, 2, 3)
+    evidence = Evidence(tmp_path, EvidenceSection(), chores)
+    evidence.use(EvidenceSection(max_mb=0.002))
+    chores.settle()
+    assert len(list(tmp_path.iterdir())) == 2

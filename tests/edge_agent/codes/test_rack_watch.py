@@ -66,3 +66,11 @@ def test_a_full_reader_is_asked_again() -> None:
     watch.ask(PICTURE, [], FIRST_S, 30.0)
     watch.retry_soon()
     assert watch.is_due(FIRST_S + 30.0, 30.0)
+
+
+def test_a_full_reader_is_asked_again_soon_and_not_after_an_hour() -> None:
+    watch = _begun()
+    watch.ask(PICTURE, [], FIRST_S, HOUR_S)
+    watch.retry_soon()
+    assert not watch.is_due(FIRST_S + REREAD_S - 1, HOUR_S)
+    assert watch.is_due(FIRST_S + REREAD_S, HOUR_S)

@@ -16,6 +16,7 @@ from kardus.contract.messages import CameraHealth, ExpectedStock, Model, Seen
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from kardus.support.clock import SetClock
+from kardus.support.errors import StorageError
 
 TOPICS = Topics("s", "box")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -309,3 +310,32 @@ def test_each_state_of_a_location_is_higher_than_the_one_before_also_after_a_res
     note(recorder)
     epoch = outbox.epoch
     assert places == [(epoch, 1, 0), (epoch, 1, 1), (epoch, 1, 2), (epoch, 1, 3), (epoch, 3, 0)]
+
+
+def test_events_that_are_in_hand_when_an_outbox_turns_out_to_be_damaged_are_counted_anew(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an acknowledgement of what they say would never fit what is stored."""
+    recorder = _recorder(outbox)
+    recorder.record([_finding("L", Verdict.MATCH)], historical=False)
+    outbox.epoch, outbox.last_sequence = "another", 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "position", ("the former", 7))
+        with pytest.raises(StorageError, match="is a new one, since the former was damaged"):
+            recorder.record([_finding("L", Verdict.EMPTY)], historical=False)
+    assert recorder.states["L"].verdict is Verdict.MATCH
+    assert recorder.record([_finding("L", Verdict.EMPTY)], historical=False)
+    said = [json.loads(payload)["data"] for topic, payload in _waiting(outbox) if topic == TOPICS.events("L")]
+    assert (said[-1]["epoch"], said[-1]["sequence"], said[-1]["verdict"]) == ("another", 1, "empty")
+
+
+def test_a_stored_state_that_cannot_be_read_costs_that_location_alone(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    _recorder(outbox).record([_finding("L", Verdict.MATCH), _finding("M", Verdict.MATCH)], historical=False)
+    outbox.append([], {"M": outbox.states()["M"][:-9]}, outbox.last_sequence)
+    recorder = _recorder(outbox)
+    assert set(recorder.states) == {"L"}
+    assert "the stored state of M can't be read: it is judged anew" in caplog.text
+    assert recorder.record([_finding("M", Verdict.EMPTY)], historical=False)
+    assert set(_recorder(outbox).states) == {"L", "M"}

@@ -165,3 +165,24 @@ def test_killed_at_any_moment_of_a_change_there_is_a_whole_bundle_to_use(tmp_pat
             assert hashlib.sha256(content).hexdigest() == choice.sha256
             chosen.add(content)
     assert len(chosen) > 2, "the kills met different moments"
+
+
+def test_a_choice_that_the_disk_does_not_take_holds_and_is_written_once_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = _with(tmp_path, b"one")
+    store.take_over(*_staged(store, b"two"), CONFIGURED)
+
+    def full(*_: object) -> None:
+        raise DataError("current.json: cannot be written (No space left on device)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_agent.models.store.write_durably", full)
+        assert ModelStore(tmp_path).begin(CONFIGURED) == store.current.model_copy(update={"starts": 1})  # type: ignore[union-attr]
+        store.roll_back("it is worse")
+        store.retry()
+        assert _content(store) == b"one"
+    assert _content(ModelStore(tmp_path)) == b"two"
+    store.retry()
+    assert _content(ModelStore(tmp_path)) == b"one"
+    assert list(ModelStore(tmp_path).refused.values()) == ["it is worse"]

@@ -13,6 +13,7 @@ from edge_agent.reporting.outbox.check import check_outbox
 from edge_agent.reporting.outbox.message import Limits
 from edge_agent.reporting.outbox.outbox import Outbox
 from edge_agent.reporting.outbox.schema import _to_1
+from kardus.support.errors import StorageError
 from tests.clocks import clock_of
 from tests.patience import within
 
@@ -155,9 +156,17 @@ def test_damage_that_shows_at_work_is_met_at_work(path: Path) -> None:
             file.seek(PAGE * page)
             file.write(b"\x5a" * PAGE)
     outbox._call(lambda database: database.execute("PRAGMA shrink_memory").fetchall())  # nothing of it is in memory
-    outbox.append([Message("event", "t/events", b"new", sequence=EVENTS + 1)], {}, EVENTS + 1)
+    new = [Message("event", "t/events", b"new", sequence=EVENTS + 1)]
+    with pytest.raises(StorageError, match="is a new one, since the former was damaged: what is told is counted anew"):
+        outbox.append(new, {}, EVENTS + 1)
     assert outbox.epoch != epoch
-    assert b"new" in [stored.message.payload for stored in outbox.pending(10 * EVENTS)]
+    assert outbox.last_sequence == 0
+    with pytest.raises(StorageError, match="is a new one"):
+        outbox.append(new, {}, EVENTS + 1, epoch)
+    outbox.append([Message("event", "t/events", b"anew", sequence=1)], {}, 1, outbox.epoch)
+    payloads = [stored.message.payload for stored in outbox.pending(10 * EVENTS)]
+    assert b"anew" in payloads
+    assert b"new" not in payloads
     outbox.close()
 
 
