@@ -12,8 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from pydantic import ValidationError
-
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.records import NO_PICTURES, EventPictures, Finding, Message
 from kardus.contract.messages import Alert, CameraHealth, Coverage, LocationState, Verified
@@ -278,7 +276,7 @@ def _known_states(outbox: Journal) -> dict[str, LocationState]:
     for name, text in _composed_states(outbox).items():
         try:
             found[name] = LocationState.model_validate_json(text)
-        except ValidationError:
+        except ValueError:  # pydantic's is one
             log.error("the stored state of %s can't be read: it is judged anew", name)  # noqa: TRY400
     return found
 
