@@ -24,7 +24,7 @@ from edge_agent.control.expected import ExpectedStore
 from edge_agent.deciding.corrections import Correction
 from edge_agent.deciding.judging import LocationJudge
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.deciding.view_doubts import ViewDoubts
+from edge_agent.deciding.verdict import ViewDoubts
 from edge_agent.health.metrics import Metrics
 from edge_agent.records import ClassifiedCrops, ExpectedMessage, Finding, Frame, SignalLost, SlotObservations
 from edge_agent.seeing.colour_complaints import NO_COLOUR

@@ -13,7 +13,7 @@ from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.judging import LocationJudge, Votes
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.deciding.view_doubts import FEWEST_TURNED, VIEW_DOUBTED, VOTE_AGAIN_S, ViewDoubts
+from edge_agent.deciding.verdict import FEWEST_TURNED, VIEW_DOUBTED, VOTE_AGAIN_S, ViewDoubts
 from edge_agent.records import Activity, Expectation, Finding, SlotObservations
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.manifest import Calibration, ClassInfo

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_agent.config.sections import GateSection, ViewSection
-from edge_agent.deciding.view_doubts import VOTE_AGAIN_S
+from edge_agent.deciding.verdict import VOTE_AGAIN_S
 from edge_agent.records import Activity
 from edge_agent.seeing.camera_view import corners_in_picture
 from edge_agent.seeing.gate import ADAPT_AFTER_S, MAX_FRAME_GAP_S, SETTLES_S, ChangeGate, own_places
