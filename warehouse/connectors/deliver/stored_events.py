@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, and_, outerjoin, select, update
+from sqlalchemy import Connection, and_, or_, outerjoin, select, update
 
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.verdicts import ALERTS, UNVERIFIED
@@ -50,8 +50,7 @@ def read_events(
             reason = _reason(error)
             unreadable.append(UnreadableEvent(number, location, agent, received, payload, reason))
             continue
-        alert = envelope.data.alert
-        others = _others(connection, number, agent, alert.id) if alert else _OthersOfAlert()
+        others = _others(connection, number, done, agent, envelope.data)
         later = next(_asked_before(connection, target, done, number, others.after), None)
         former, overtaken_by = _event(connection, others.former), _event(connection, later)
         found.append(Outgoing(number, agent, received.astimezone(UTC), envelope, payload, former, overtaken_by))
@@ -69,7 +68,19 @@ class _OthersOfAlert:
     which change nothing."""
 
 
-def _others(connection: Connection, number: int, agent: str, alert: str) -> _OthersOfAlert:
+def _others(connection: Connection, number: int, done: int, agent: str, event: LocationEvent) -> _OthersOfAlert:
+    if event.alert is None:
+        return _OthersOfAlert()
+    of_alert = select(events.c.number).where(events.c.alert == event.alert.id, events.c.agent == agent)
+    another = and_(events.c.number < number, or_(events.c.epoch != event.epoch, events.c.sequence > event.sequence))
+    told_again = events.c.number.between(number + 1, done)
+    if connection.execute(of_alert.where(or_(another, told_again)).limit(1)).first() is not None:
+        return _ordered(connection, number, agent, event.alert.id)
+    before = of_alert.where(events.c.number < number, events.c.verdict.in_(ALERTS))  # of most: an alert may have 10,000
+    return _OthersOfAlert(connection.execute(before.order_by(events.c.number.desc()).limit(1)).scalar())
+
+
+def _ordered(connection: Connection, number: int, agent: str, alert: str) -> _OthersOfAlert:
     known = outerjoin(events, epochs, and_(epochs.c.agent == events.c.agent, epochs.c.epoch == events.c.epoch))
     chosen = select(events.c.number, events.c.verdict).select_from(known)
     of_alert = chosen.where(events.c.alert == alert, events.c.agent == agent).order_by(*latest_first())
