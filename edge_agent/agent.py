@@ -80,7 +80,7 @@ class Agent:
         Raises:
             KardusError: the model, the data folder or the configuration is not usable.
         """
-        self._config, self._path = config, path
+        self._config, self._path, self._gone = config, path, set[str]()
         self._inputs: InputQueue[AgentInput] = InputQueue()
         self._folder, self._failures = DataFolder(config), list[str]()
         data = self._folder.path
@@ -180,7 +180,7 @@ class Agent:
         self._inputs.drop(prepared.ended)
         self._cameras.apply(prepared)
         self._config = config
-        gone = sorted(before - set(self._cameras.locations))
+        self._gone |= before - set(self._cameras.locations)
         self._pipeline.use(config)
         self._evidence.use(config.evidence)
         self._harvesting.use(config.harvest)
@@ -189,9 +189,7 @@ class Agent:
         self._recording.use(self._recording_scope(config))
         self._session.use(agent_subscriptions(config, self._topics, self._cameras.locations))
         with self._storage.guard():  # what a full disk doesn't take is told once it does
-            self._report.forget_others(config.homeassistant)
-            self._report.publish_discovery(config.homeassistant, gone)
-            self._report.publish_health()
+            self._tell_what_there_is()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
         return len(self._cameras.locations)
 
@@ -373,9 +371,16 @@ class Agent:
 
     def _decide_again(self) -> None:
         """What was decided while nothing could be stored is decided and told again."""
-        self._report.forget_others(self._config.homeassistant)
         self._pipeline.restart()
+        self._tell_what_there_is()
+
+    def _tell_what_there_is(self) -> None:
+        """Cameras and locations, and which have gone since that was told."""
+        home = self._config.homeassistant
+        self._report.forget_others(home)
+        self._report.publish_discovery(home, sorted(self._gone - set(self._cameras.locations)))
         self._report.publish_health()
+        self._gone.clear()
 
     def _on_event(self, event_id: str, finding: Finding) -> EventPictures:
         """Count an event, and keep its evidence, from the camera's last good picture; and a doubt for training."""

@@ -79,7 +79,6 @@ class Recording(Worker):
         self._pictures = threading.Semaphore(WAITING)
         self._writer = PartWriter(folder, scope)
         self._scope = scope
-        self._items.put(scope)  # what grew old while nothing was recorded goes at the start
         self.start()
 
     def use(self, scope: RecordingScope) -> None:

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 MAX_WAITING = 16
 """So many wait at most, since each may hold a picture; whoever brings one more waits himself."""
-DAY_S = 86_400
+FIRST_S, DAY_S = 600.0, 86_400.0
+"""When daily jobs are done: not at the start, when a clock may be months ahead and make everything old."""
 log = logging.getLogger("kardus.chores")
 
 
@@ -19,7 +20,7 @@ class Chores:
         """Begin."""
         self._room = threading.Semaphore(MAX_WAITING + 1)  # one more than wait is being done
         self._daily: list[Callable[[], object]] = []
-        self._due_s = 0.0
+        self._due_s = time.monotonic() + FIRST_S
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chores")
         self._thread = self._pool.submit(threading.current_thread).result()
 
@@ -29,7 +30,7 @@ class Chores:
         self._pool.submit(self._do, job)
 
     def daily(self, job: Callable[[], object]) -> None:
-        """Have it done once a day, for the first time soon, as long as `tick` is called."""
+        """Have it done once a day, for the first time after FIRST_S, as long as `tick` is called."""
         self._daily.append(job)
 
     def tick(self) -> None:

@@ -209,20 +209,19 @@ def _stock_line(row: Row) -> StockLine:
 
 def _merged(lines: Iterable[tuple[int, StockLine]], rules: StockRules) -> tuple[list[StockLine], dict[str, str]]:
     """One line a location, and what is wrong with those that have several products, by location."""
-    found: dict[str, list[tuple[int, StockLine]]] = {}
+    found: dict[str, dict[str | None, tuple[int, StockLine]]] = {}
     clashes: dict[str, str] = {}
     for number, line in lines:
-        products = found.setdefault(line.location, [])
-        place = next((place for place, (_, known) in enumerate(products) if known.sku == line.sku), None)
-        if place is None:
-            products.append((number, line))
+        products = found.setdefault(line.location, {})
+        if line.sku not in products:
+            products[line.sku] = number, line
             continue
-        first, known = products[place]
+        first, known = products[line.sku]
         count = _sum(known.quantity, line.quantity)
-        products[place] = first, known._replace(quantity=count)
+        products[line.sku] = first, known._replace(quantity=count)
         if count is not None and count > MAX_QUANTITY:
             clashes[line.location] = _too_many(line, first, number)
-    return [_one_line(products, rules, clashes) for products in found.values()], clashes
+    return [_one_line([*products.values()], rules, clashes) for products in found.values()], clashes
 
 
 def _one_line(products: Sequence[tuple[int, StockLine]], rules: StockRules, clashes: dict[str, str]) -> StockLine:

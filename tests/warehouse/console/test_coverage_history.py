@@ -17,8 +17,9 @@ from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
 from warehouse.console.context import Console
 from warehouse.console.identity.roles import Role
+from warehouse.console.pages.content.places import CodePatterns
 from warehouse.console.pages.content.products import ProductPhoto, Products
-from warehouse.console.pages.routes.coverage_history import CoverageHistory
+from warehouse.console.pages.routes.coverage_history import CoverageHistory, coverage_by_day
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.service import ServerSettings, run_server
 from warehouse.store.database import Database
@@ -147,3 +148,15 @@ def test_of_very_many_aisles_the_sum_is_noted_and_the_remedy_told_once(
         history.note(datetime.now(UTC))
     assert [row[1:] for row in noted(file_database) if row[1] == "aisle"] == [("aisle", "(others)", 5, 4)]
     assert caplog.text.count("say with --aisle") == 1
+
+
+def test_locations_that_pass_to_another_aisle_on_a_day_are_counted_once(file_database: Database) -> None:
+    box, now = Publisher(), datetime.now(UTC)
+    write(file_database, box.state("A.01"), box.state("A.02"))
+    history_of(file_database).note(now)
+    patterns = CodePatterns(aisle=re.compile(r"^([^.]+)"))
+    CoverageHistory(file_database, PageSettings(zone=time_zone("UTC"), patterns=patterns)).note(now)
+    with file_database.reading() as connection:
+        ((_, found),) = coverage_by_day(connection, now.date(), 1)
+    assert found is not None
+    assert (found.total, found.verified) == (2, 2)

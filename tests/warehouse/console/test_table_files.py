@@ -149,3 +149,4 @@ def test_a_date_cell_is_read_as_the_same_clock_time(moment: datetime) -> None:
     read = sheet.cell(2, 1).value
     assert isinstance(read, datetime)
     assert abs(read - moment) < timedelta(seconds=0.002)
+    assert sheet.column_dimensions["A"].width >= len("2026-12-01 10:20:30"), "else it is shown as ####"

@@ -5,13 +5,13 @@ What this version can't read, as of a newer receiver, is set aside, so that it h
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, and_, or_, outerjoin, select, update
+from sqlalchemy import Connection, and_, exists, or_, outerjoin, select, update
 
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.verdicts import ALERTS, UNVERIFIED
@@ -50,46 +50,62 @@ def read_events(
             reason = _reason(error)
             unreadable.append(UnreadableEvent(number, location, agent, received, payload, reason))
             continue
-        others = _others(connection, number, done, agent, envelope.data)
-        later = next(_asked_before(connection, target, done, number, others.after), None)
-        former, overtaken_by = _event(connection, others.former), _event(connection, later)
-        found.append(Outgoing(number, agent, received.astimezone(UTC), envelope, payload, former, overtaken_by))
+        others = _others(connection, _Asked(target, done), number, envelope.data, agent)
+        former, overtaken_by = _event(connection, others.former), _event(connection, others.later)
+        is_late = others.later is not None and others.later < number
+        found.append(
+            Outgoing(number, agent, received.astimezone(UTC), envelope, payload, former, overtaken_by, is_late)
+        )
     return found, unreadable
+
+
+class _Asked(NamedTuple):
+    """A target, and up to which number it was asked."""
+
+    target: str
+    done: int
 
 
 @dataclass(frozen=True)
 class _OthersOfAlert:
-    """The other stored events of an event's alert, by their numbers."""
+    """The other stored events of an event's alert that matter to it, by their numbers; no doubts."""
 
     former: int | None = None
-    """The last before it that is no doubt, and was stored before it."""
-    after: tuple[int, ...] = ()
-    """Those that come after it by epoch and sequence, the last first, in whatever order they were stored; no doubts,
-    which change nothing."""
+    """The last before it, in whatever order they were stored."""
+    later: int | None = None
+    """The last of all that comes after it by epoch and sequence, and that the target was asked about before."""
 
 
-def _others(connection: Connection, number: int, done: int, agent: str, event: LocationEvent) -> _OthersOfAlert:
+def _others(connection: Connection, asked: _Asked, number: int, event: LocationEvent, agent: str) -> _OthersOfAlert:
+    """Most are in order, which an index tells: an alert may have thousands of events."""
     if event.alert is None:
         return _OthersOfAlert()
-    of_alert = select(events.c.number).where(events.c.alert == event.alert.id, events.c.agent == agent)
-    another = and_(events.c.number < number, or_(events.c.epoch != event.epoch, events.c.sequence > event.sequence))
-    told_again = events.c.number.between(number + 1, done)
-    if connection.execute(of_alert.where(or_(another, told_again)).limit(1)).first() is not None:
-        return _ordered(connection, number, agent, event.alert.id)
-    before = of_alert.where(events.c.number < number, events.c.verdict.in_(ALERTS))  # of most: an alert may have 10,000
-    return _OthersOfAlert(connection.execute(before.order_by(events.c.number.desc()).limit(1)).scalar())
+    e, d = events.c, deliveries.c
+    of_alert = select(e.number).where(e.alert == event.alert.id, e.agent == agent)
+    before = and_(e.number < number, or_(e.epoch != event.epoch, e.sequence > event.sequence))
+    waits = exists().where(d.target == asked.target, d.event == e.number)
+    again = and_(e.number.between(number + 1, asked.done), ~waits)
+    if any(connection.execute(of_alert.where(one).limit(1)).first() for one in (before, again)):
+        return _ordered(connection, asked, number, event, agent)
+    former = of_alert.where(e.number < number, e.verdict.in_(ALERTS)).order_by(e.number.desc()).limit(1)
+    return _OthersOfAlert(connection.execute(former).scalar())
 
 
-def _ordered(connection: Connection, number: int, agent: str, alert: str) -> _OthersOfAlert:
-    known = outerjoin(events, epochs, and_(epochs.c.agent == events.c.agent, epochs.c.epoch == events.c.epoch))
-    chosen = select(events.c.number, events.c.verdict).select_from(known)
-    of_alert = chosen.where(events.c.alert == alert, events.c.agent == agent).order_by(*latest_first())
-    latest = [(found, verdict) for found, verdict in connection.execute(of_alert)]
+def _ordered(connection: Connection, asked: _Asked, number: int, event: LocationEvent, agent: str) -> _OthersOfAlert:
+    assert event.alert is not None  # noqa: S101 - the caller has looked
+    e, d = events.c, deliveries.c
+    known = outerjoin(events, epochs, and_(epochs.c.agent == e.agent, epochs.c.epoch == e.epoch))
+    chosen = select(e.number, e.verdict).select_from(known).where(e.alert == event.alert.id, e.agent == agent)
+    latest = [(found, verdict) for found, verdict in connection.execute(chosen.order_by(*latest_first()))]
     numbers = [found for found, _ in latest]
     place = numbers.index(number) if number in numbers else len(numbers)  # so old that it is kept no more
+    waiting = set(
+        connection.execute(select(d.event).where(d.target == asked.target, d.location == event.location)).scalars()
+    )
+    told = ((n, verdict) for n, verdict in latest[:place] if n < number or (n <= asked.done and n not in waiting))
     before = (found for found, verdict in latest[place + 1 :] if found < number and verdict in ALERTS)
-    after = tuple(found for found, verdict in latest[:place] if not _is_doubt(connection, found, verdict))
-    return _OthersOfAlert(next(before, None), after)
+    later = (found for found, verdict in told if not _is_doubt(connection, found, verdict))
+    return _OthersOfAlert(next(before, None), next(later, None))
 
 
 def _is_doubt(connection: Connection, number: int, verdict: str) -> bool:
@@ -109,13 +125,6 @@ def _event(connection: Connection, number: int | None) -> LocationEvent | None:
         return _EVENT.model_validate_json(text).data if text else None
     except ValidationError:
         return None
-
-
-def _asked_before(connection: Connection, target: str, done: int, number: int, others: Sequence[int]) -> Iterator[int]:
-    """Those of these that the target was asked about before it is asked about this number, in their order."""
-    untold = select(deliveries.c.event).where(deliveries.c.target == target, deliveries.c.event.in_(others))
-    waiting = set(connection.execute(untold).scalars()) if others else set()
-    return (other for other in others if other < number or (other <= done and other not in waiting))
 
 
 def set_aside(connection: Connection, target: str, found: Sequence[UnreadableEvent]) -> None:

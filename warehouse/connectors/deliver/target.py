@@ -41,6 +41,9 @@ class Outgoing:
     """The last event of its alert, no doubt, if that is a later one which the target was asked about before: they were
     stored in another order, or this one was refused, and is told again."""
 
+    is_late: bool = False
+    """That one was stored before it, and has opened the alert, if it is open still."""
+
     @property
     def event(self) -> LocationEvent:
         """As the agent published it."""
@@ -55,7 +58,14 @@ class Outgoing:
     def opens(self) -> bool:
         """Whether nobody has heard of its alert before, and it isn't over by now."""
         alert = self.event.alert
-        return alert is not None and self.former is None and alert.status == "open" and not self.is_of_the_past
+        is_new = alert is not None and self.former is None and alert.status == "open"
+        has_opened = self.is_late and self.overtaken_by is not None and not self._is_known_to_people(self.overtaken_by)
+        return is_new and not has_opened and not self.is_of_the_past
+
+    @staticmethod
+    def _is_known_to_people(event: LocationEvent) -> bool:
+        """Whether an event isn't an alert's opening, by its status."""
+        return event.alert is None or event.alert.status != "open"
 
     @property
     def is_of_the_past(self) -> bool:

@@ -85,10 +85,10 @@ class WebhookTarget:
 def message(one: Outgoing) -> tuple[str, bytes]:
     """The id that stays the same at every attempt, and the body. A new alert's id is the alert's."""
     alert = one.event.alert
-    if alert is None or one.overtaken_by is not None:
-        kind = "kardus.location.event"
-    elif one.opens:
+    if one.opens:
         kind = "kardus.alert.opened"
+    elif alert is None or one.overtaken_by is not None:
+        kind = "kardus.location.event"
     elif one.former is not None and one.former.alert is not None and one.former.alert.status == alert.status:
         kind = "kardus.alert.changed"
     else:

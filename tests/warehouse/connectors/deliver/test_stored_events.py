@@ -17,6 +17,7 @@ from tests.warehouse.receiving.making import write
 from warehouse.connectors.deliver.counting import is_alert_over, is_news, proposal
 from warehouse.connectors.deliver.target import Outgoing, Refusals
 from warehouse.connectors.deliver.upkeep import refused_events, try_again
+from warehouse.connectors.deliver.webhook import message
 from warehouse.connectors.deliver.worker import TargetWorker
 from warehouse.store.database import Database
 from warehouse.store.opening import open_database
@@ -146,8 +147,8 @@ def test_what_is_drafted_is_what_the_last_event_says_in_whatever_order_they_are_
         messages.append(told_of(box, "A-1", "Tea", status="resolved", verdict=Verdict.MATCH))
     worker = TargetWorker(NAME, target, queue_of(database))
     target.refused = seen[0] or "" if refused else ""
-    for message in data.draw(st.permutations(messages)):
-        write(database, message)
+    for each in data.draw(st.permutations(messages)):
+        write(database, each)
         if data.draw(st.booleans()):
             settle(worker)
     settle(worker)
@@ -156,3 +157,17 @@ def test_what_is_drafted_is_what_the_last_event_says_in_whatever_order_they_are_
         try_again(database, NAME)
     settle(worker)
     assert target.drafts.get("A-1", {}) == ({} if is_over or not telling else telling[-1])
+
+
+def test_an_alert_is_opened_once_whichever_of_its_events_is_stored_first(file_database: Database) -> None:
+    box = Publisher()
+    first, second = told_of(box, "A-1", "Milk"), told_of(box, "A-1", None, verdict=Verdict.EMPTY)
+    queue = queue_of(file_database)
+    queue.hold()
+    write(file_database, second)
+    (one,) = queue.fresh(10)
+    queue.note(one.number, {}, [one], ())
+    write(file_database, first)
+    (other,) = queue.fresh(10)
+    assert (one.opens, other.opens, other.overtaken_by) == (True, False, one.event)
+    assert message(other)[0] == other.envelope.id

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kardus.support.worker import Worker
@@ -54,6 +54,10 @@ class CoverageHistory(Worker):
             adding = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(coverage_days)
             changed = {name: adding.excluded[name] for name in ("total", "verified")}
             connection.execute(adding.on_conflict_do_update(index_elements=_KEY, set_=changed), rows)
+            told = [one.name for one in aisles]  # of locations that went to another aisle today nothing counts twice
+            others = and_(coverage_days.c.day == day.isoformat(), coverage_days.c.kind == "aisle")
+            emptied = update(coverage_days).where(others, coverage_days.c.name.not_in(told))
+            connection.execute(emptied.values(total=0, verified=0))
 
     def _warn_once(self, count: int) -> None:
         if not self._has_warned:
@@ -105,6 +109,7 @@ def coverage_by_day(
     found = {
         day: Covered(name, int(total), int(verified))
         for day, total, verified in connection.execute(chosen.group_by(coverage_days.c.day))
+        if total
     }
     return [(day, found.get(day.isoformat())) for day in (first + timedelta(days=n) for n in range(days))]
 

@@ -49,7 +49,7 @@ def export_work(request: Request, console: Served, __: ViewerVisit, kind: str) -
             one.since,
             one.action,
             task.taken_by,
-            task.done_by,
+            task.done_by if task.is_done else "",
             one.alert,
         )
         for task in tasks

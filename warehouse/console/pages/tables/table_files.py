@@ -28,6 +28,8 @@ MAX_CELL = 32_767
 """Characters that a cell of a spreadsheet holds."""
 ExportedValue = str | float | int | datetime | None
 """A moment is written in UTC for programs, and for people as a date cell, which knows no zone: it is that clock's."""
+COLUMN_WIDTH = 20
+"""In characters: a date and a time that don't fit are shown as ####."""
 _DAY_0 = datetime(1899, 12, 30)  # noqa: DTZ001 - a clock's time
 """Days are counted from here; before 1900 spreadsheet programs disagree."""
 TableRows = Iterable[Sequence[ExportedValue]]
@@ -110,8 +112,11 @@ def _xlsx(name: str, rows: TableRows) -> Iterator[bytes]:
         archive.writestr("xl/workbook.xml", f'{_HEAD}<workbook {_MAIN} xmlns:r="{_RELATION}">{sheets}</workbook>')
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
             buffer = io.StringIO()
-            buffer.write(f"{_HEAD}<worksheet {_MAIN}><sheetData>")
-            for row in rows:
+            coming = iter(rows)
+            header = next(coming, ())
+            cols = f'<cols><col min="1" max="{len(header) or 1}" width="{COLUMN_WIDTH}" customWidth="1"/></cols>'
+            buffer.write(f"{_HEAD}<worksheet {_MAIN}>{cols}<sheetData>")
+            for row in chain([header], coming):
                 buffer.write(f"<row>{''.join(map(_cell, row))}</row>")
                 if buffer.tell() >= CHUNK_BYTES:
                     sheet.write(_taken(buffer).encode())
