@@ -32,7 +32,7 @@ from edge_agent.control.reload import require_reloadable
 from edge_agent.control.router import Input, MessageRouter, agent_session, agent_subscriptions
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import WITHOUT_PICTURES, Recorder
-from edge_agent.health.metrics import Metrics, StateCollector
+from edge_agent.health.metrics import CertificateCollector, Metrics, StateCollector
 from edge_agent.health.monitor import HealthMonitor
 from edge_agent.models.manager import ModelManager, ModelUsers, no_model_to_change
 from edge_agent.models.no_model import NO_MODEL_NAME, NoModel
@@ -253,6 +253,7 @@ class Agent:
         self._metrics.registry.register(
             StateCollector(self._recorder.states, self._outbox, lambda: self._session.connected, self._cameras.resting)
         )
+        self._metrics.registry.register(CertificateCollector(self._config.mqtt.certificate_file))
         heartbeats = {"agent": self._heartbeat, "delivery": self._delivery.heartbeat}
         alive = {"mqtt": lambda: self._session.is_alive, "outbox": lambda: self._outbox.is_alive}
         alive |= {"recording": lambda: self._recording.is_alive, "chores": lambda: self._chores.is_alive}

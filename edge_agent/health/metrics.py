@@ -3,6 +3,7 @@
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,6 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from kardus.contract.verdicts import Verdict
+from kardus.mqtt.certificates import certificate_end
+from kardus.support.health_page import EXPIRY_METRIC
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Bounds of the histograms of durations."""
@@ -71,6 +74,21 @@ class Metrics:
 
     def _histogram(self, name: str, what: str) -> Histogram:
         return Histogram(name, what, registry=self.registry, buckets=SECONDS)
+
+
+class CertificateCollector(Collector):
+    """When the agent's certificate for the broker ends; nothing where it has none."""
+
+    def __init__(self, certificate: Path | None) -> None:
+        """Its file, which is read whenever somebody looks: a renewed one takes its place."""
+        self._certificate = certificate
+
+    def collect(self) -> Iterable[Metric]:
+        """The metric as it is now."""
+        end = certificate_end(self._certificate)
+        if end:
+            what = "When the certificate for the broker ends, in Unix seconds."
+            yield GaugeMetricFamily(f"kardus_{EXPIRY_METRIC}", what, value=end.timestamp())
 
 
 class HasVerdict(Protocol):

@@ -32,6 +32,11 @@ class BrokerSettings:
         """Host and port, for messages."""
         return f"{self.host}:{self.port}"
 
+    @property
+    def certificate_file(self) -> Path | None:
+        """Our own certificate, where we have one."""
+        return self.tls.certificate_file if self.tls else None
+
     def name(self, key: str) -> str:
         """What the user calls a key: `mqtt.ca_file` or `--ca-file`."""
         return key_name(self.prefix, key)

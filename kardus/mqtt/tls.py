@@ -3,13 +3,12 @@
 import logging
 import ssl
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from kardus.mqtt.certificates import warn_of_end
 from kardus.support.errors import ConfigError
 from kardus.support.secrets import require_private
 
-ENDS_SOON = timedelta(days=30)
 log = logging.getLogger(__name__)
 FileStamps = tuple[tuple[int, int, int] | None, ...]
 
@@ -81,19 +80,7 @@ def _load_identity(context: ssl.SSLContext, prefix: str, certificate: Path, key:
             f"{key_name(prefix, 'certificate_file')} = {certificate}: cannot be used with {key} ({_reason(error)}): "
             "name a certificate and its own key, without a pass phrase, as PEM files"
         ) from error
-    _tell_of_its_end(key_name(prefix, "certificate_file"), certificate)
-
-
-def _tell_of_its_end(name: str, path: Path) -> None:
-    """Tell that a certificate ends soon: from then on the broker refuses every new connection."""
-    from cryptography import x509  # noqa: PLC0415 - not everybody has a certificate, and it takes a while
-
-    try:
-        end = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-    except (OSError, ValueError):  # OpenSSL takes more than this library does
-        return
-    if end - datetime.now(UTC) < ENDS_SOON:
-        log.warning("%s = %s: the certificate ends on %s: renew it", name, path, f"{end:%Y-%m-%d}")
+    warn_of_end(key_name(prefix, "certificate_file"), certificate, log)
 
 
 def key_name(prefix: str, key: str) -> str:

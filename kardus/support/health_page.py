@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar, Protocol, Self
@@ -14,6 +15,8 @@ from typing import Any, ClassVar, Protocol, Self
 from kardus.support.errors import UsageError
 from kardus.support.web_listener import listen_at
 
+EXPIRY_METRIC = "certificate_expiry_timestamp_seconds"
+"""What the end of a program's certificate is called in metrics, behind its prefix."""
 _PATHS = ("/", "/healthz", "/readyz", "/metrics")
 
 
@@ -40,7 +43,11 @@ class HealthReport:
 
 
 def health_report(
-    prefix: str, counters: Collection[str], statuses: Mapping[str, WatchedStatus], label: str = ""
+    prefix: str,
+    counters: Collection[str],
+    statuses: Mapping[str, WatchedStatus],
+    label: str = "",
+    expiry: datetime | None = None,
 ) -> HealthReport:
     """Of a command that does one thing, or of each of several by its name.
 
@@ -51,11 +58,16 @@ def health_report(
         counters: fields that only grow; the others are gauges.
         statuses: of one class, by their names; one that has no name is under the empty text.
         label: what bears the names, as `target`.
+        expiry: when the command's own certificate ends; None: it has none.
     """
     problems = tuple(f"{name}: {one.problem}" if name else one.problem for name, one in statuses.items() if one.problem)
     told = {name: asdict(one) for name, one in statuses.items()}
     labelled = {f'{{{label}="{name}"}}' if name else "": one for name, one in statuses.items()}
-    return HealthReport(problems, told.get("", told), "\n".join(_lines(prefix, labelled, counters)) + "\n")
+    lines = list(_lines(prefix, labelled, counters))
+    if expiry is not None:
+        name = prefix + EXPIRY_METRIC
+        lines += [f"# TYPE {name} gauge", f"{name} {expiry.timestamp()}"]
+    return HealthReport(problems, told.get("", told), "\n".join(lines) + "\n")
 
 
 def _lines(prefix: str, statuses: Mapping[str, Any], counters: Collection[str]) -> Iterator[str]:

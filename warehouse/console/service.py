@@ -34,6 +34,7 @@ from warehouse.console.pages.content.places import RACK_PATTERN, CodePatterns
 from warehouse.console.pages.content.products import load_products
 from warehouse.console.pages.routes.coverage_history import CoverageHistory
 from warehouse.console.pages.settings import PageSettings
+from warehouse.console.server_certificate import ServerCertificate
 from warehouse.oidc.provider import IdentityProvider
 from warehouse.oidc.settings import read_settings
 from warehouse.report.aisles import AISLE_PATTERN
@@ -96,6 +97,9 @@ def run_server(
         UsageError: options that don't go together.
     """
     host, port = _checked(settings)
+    certificate = (
+        ServerCertificate(settings.certificate, settings.key) if settings.certificate and settings.key else None
+    )
     bundles = Bundles(settings.bundles, settings.agents_url, settings.requests)
     provider = IdentityProvider(read_settings(settings.oidc)) if settings.oidc else None
     with open_database(address, make=False) as database, contextlib.ExitStack() as ending:
@@ -125,7 +129,7 @@ def run_server(
             if _wants_link(settings, address, host):
                 root = f"http{'s' if settings.certificate else ''}://{host}:{bound.getsockname()[1]}"
                 out.print(f"open, once: {root}/enter/{page.links.make()}", soft_wrap=True, highlight=False)
-            asyncio.run(_serve(config, bound, feed, seconds))
+            asyncio.run(_serve(config, bound, feed, seconds, certificate))
 
 
 def _server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
@@ -227,13 +231,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(config: uvicorn.Config, bound: socket.socket, feed: Feed, seconds: float | None) -> None:
-    try:
-        config.load()
-    except OSError as error:  # of the ssl module too
-        raise UsageError(
-            f"--server-certificate-file, --server-key-file: can't be used ({error}): check both"
-        ) from error
+async def _serve(
+    config: uvicorn.Config,
+    bound: socket.socket,
+    feed: Feed,
+    seconds: float | None,
+    certificate: ServerCertificate | None,
+) -> None:
+    config.load()
     server = _Server(config)
     loop = asyncio.get_running_loop()
 
@@ -245,10 +250,13 @@ async def _serve(config: uvicorn.Config, bound: socket.socket, feed: Feed, secon
         loop.add_signal_handler(number, stop)
     if seconds is not None:
         loop.call_later(seconds, stop)
-    life = asyncio.ensure_future(_signs_of_life(server))
+    beside = [asyncio.ensure_future(_signs_of_life(server))]
+    if certificate is not None and config.ssl is not None:
+        beside.append(asyncio.ensure_future(certificate.keep_new(config.ssl)))
     await server.serve(sockets=[bound])
     notify("STOPPING=1")
-    life.cancel()
+    for task in beside:
+        task.cancel()
 
 
 async def _signs_of_life(server: Any) -> None:

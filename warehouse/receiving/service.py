@@ -63,7 +63,7 @@ def run_receiver(
     with contextlib.ExitStack() as stack:
         stack.enter_context(receiver)
         if health is not None:
-            stack.enter_context(HealthPage(*health, lambda: report(receiver.status())))
+            stack.enter_context(HealthPage(*health, lambda: report(receiver.status(), broker.certificate_file)))
         stack.enter_context(collecting_seldom())
         notify("READY=1")
         status_at_s = time.monotonic() + STATUS_INTERVAL_S

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edge_agent.health.metrics import Metrics, StateCollector
+from edge_agent.health.metrics import CertificateCollector, Metrics, StateCollector
 from edge_agent.health.server import HealthServer
 from edge_agent.reporting.outbox.message import Depth, Losses
 from kardus.contract.verdicts import Verdict
@@ -24,6 +25,8 @@ from kardus.support.logs import JsonFormatter
 from kardus.support.systemd import Watchdog, notify, watchdog_s
 from kardus.support.vitals import Heartbeat, Vitals
 from tests.patience import PATIENCE_S
+from warehouse.authority.register import create_authority
+from warehouse.authority.roles import CertificateRole
 
 OPERATION = Path(__file__).parents[3] / "docs" / "operation.md"
 
@@ -33,12 +36,19 @@ def _vitals(limit_s: float = 60.0, *, alive: bool = True) -> Vitals:
 
 
 @pytest.fixture
-def metrics() -> Metrics:
+def certificate(tmp_path: Path) -> Path:
+    """Of an agent, for nine days."""
+    return create_authority(tmp_path / "authority", "tests").issue(CertificateRole.DEVICE, "box-1", days=9)
+
+
+@pytest.fixture
+def metrics(certificate: Path) -> Metrics:
     """An agent's, with what is asked for at a look."""
     metrics = Metrics()
     states = {"A": SimpleNamespace(verdict=Verdict.MATCH), "B": SimpleNamespace(verdict=Verdict.EMPTY)}
     outbox = SimpleNamespace(depth=lambda: Depth({"event": 3}), losses=Losses())
     metrics.registry.register(StateCollector(states, outbox, lambda: True, lambda: {"bay-1": True, "bay-2": False}))
+    metrics.registry.register(CertificateCollector(certificate))
     return metrics
 
 
@@ -129,6 +139,20 @@ def test_metrics_are_what_was_counted(metrics: Metrics, server: HealthServer) ->
         "kardus_mqtt_connected 1.0",
     ):
         assert line in text.splitlines()
+
+
+def test_the_end_of_the_certificate_is_that_of_the_file_as_it_is_now(
+    certificate: Path, metrics: Metrics, tmp_path: Path
+) -> None:
+    end = metrics.registry.get_sample_value("kardus_certificate_expiry_timestamp_seconds")
+    assert end
+    assert 8.9 < (end - time.time()) / 86_400 < 9.1
+    create_authority(tmp_path / "other", "tests").issue(CertificateRole.DEVICE, "box-1", days=90).replace(certificate)
+    renewed = metrics.registry.get_sample_value("kardus_certificate_expiry_timestamp_seconds")
+    assert renewed
+    assert 80.9 < (renewed - end) / 86_400 < 81.1
+    certificate.unlink()
+    assert metrics.registry.get_sample_value("kardus_certificate_expiry_timestamp_seconds") is None
 
 
 def test_every_metric_is_documented_and_every_documented_one_is_there(server: HealthServer) -> None:

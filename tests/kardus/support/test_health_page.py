@@ -1,6 +1,7 @@
 """The page of a command that runs for good: what it answers to people, to Prometheus and to probes."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
@@ -36,6 +37,15 @@ def test_of_several_each_has_its_name() -> None:
     told = health_report("kardus_x_", {"done"}, {"a": Counted(1), "b": Counted(2, problem="away")}, "target")
     assert 'kardus_x_done_total{target="b"} 2' in told.metrics
     assert (told.told["a"]["done"], told.problems) == (1, ("b: away",))
+
+
+def test_when_the_own_certificate_ends_is_among_the_metrics() -> None:
+    told = health_report("kardus_x_", (), {"": Counted()}, expiry=datetime(2026, 12, 1, tzinfo=UTC))
+    assert told.metrics.splitlines()[-2:] == [
+        "# TYPE kardus_x_certificate_expiry_timestamp_seconds gauge",
+        "kardus_x_certificate_expiry_timestamp_seconds 1796083200.0",
+    ]
+    assert "certificate" not in health_report("kardus_x_", (), {"": Counted()}).metrics
 
 
 @pytest.mark.parametrize(("problem", "status"), [("", 200), ("away", 503)])

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -20,7 +21,7 @@ from kardus.mqtt.client import MqttClient
 from kardus.mqtt.settings import BrokerSettings
 from tests.brokers import Mosquitto
 from tests.in_process import assert_one_line, call
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 from tests.publishers import SITE, Publisher
 from tests.warehouse.console.serving import BASE, Follower
 from warehouse.__main__ import main
@@ -34,10 +35,11 @@ NUMBER = 1500
 
 
 @contextmanager
-def running(*words: object, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """`kardus-wms` with these words."""
+def running(*words: object, errors: IO[str] | None = None, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`kardus-wms` with these words; `errors`: where its log goes."""
     command = [sys.executable, "-m", "warehouse", *map(str, words)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    own = {**os.environ, **environment}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=own)
     try:
         yield process
     finally:
@@ -105,6 +107,44 @@ def _ask_on(port: int, token: str, statuses: list[int]) -> None:
         except (OSError, http.client.HTTPException):
             return
         statuses.append(answer.status)
+
+
+def _serial(port: int, authority: Path) -> int:
+    """The number of the certificate that the server meets a new connection with."""
+    context = ssl.create_default_context(cafile=authority / "ca.crt")
+    with (
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection,
+        context.wrap_socket(connection, server_hostname="127.0.0.1") as encrypted,
+    ):
+        found = encrypted.getpeercert()
+    assert found
+    return int(str(found["serialNumber"]), 16)
+
+
+def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: Path) -> None:
+    open_database(tmp_path / "k.sqlite", make=True).close()
+    register = create_authority(tmp_path / "authority", "hall")
+    certificate, key = tmp_path / "served.crt", tmp_path / "served.key"
+    issued = [register.issue(CertificateRole.SERVER, name, ["127.0.0.1"], days=9) for name in ("first", "second")]
+
+    def install(number: int) -> None:
+        for path in (certificate, key):  # one after the other, as every tool does
+            path.with_suffix(".new").write_bytes(issued[number].with_suffix(path.suffix).read_bytes())
+            path.with_suffix(".new").replace(path)
+
+    install(0)
+    files = ("--server-certificate-file", certificate, "--server-key-file", key)
+    words = ("serve", "--database", tmp_path / "k.sqlite", "--listen", "127.0.0.1:0", *files)
+    with (tmp_path / "log").open("w") as told, running(*words, errors=told) as server:
+        port = port_of(server)
+        first = _serial(port, tmp_path / "authority")
+        key.write_bytes(b"half a renewal")
+        wait_until(lambda: "the former one stays" in (tmp_path / "log").read_text())
+        assert _serial(port, tmp_path / "authority") == first
+        install(1)
+        wait_until(lambda: _serial(port, tmp_path / "authority") != first)
+        assert "--server-certificate-file = " in (tmp_path / "log").read_text()
+        assert "the certificate ends on " in (tmp_path / "log").read_text()
 
 
 def test_with_tls_and_under_systemd(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The condition of `kardus-wms sync`, and its health page."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from kardus.mqtt.certificates import certificate_end
 from kardus.support.health_page import HealthReport, health_report
 
 COUNTERS = frozenset({"rounds", "published"})
@@ -33,8 +35,8 @@ class SyncStatus:
     """When they did so last; 0: never."""
 
 
-def report(status: SyncStatus) -> HealthReport:
+def report(status: SyncStatus, certificate: Path | None = None) -> HealthReport:
     """It is well where nothing is wrong with the last answer, and there was one."""
     if not status.equal_unix_s and not status.problem:
         status = replace(status, problem="the WMS hasn't answered yet")
-    return health_report("kardus_sync_", COUNTERS, {"": status})
+    return health_report("kardus_sync_", COUNTERS, {"": status}, expiry=certificate_end(certificate))

@@ -212,7 +212,7 @@ def run_sync(
     sync = Sync(broker, site, settings, source, stopping, memory=SyncMemory(memory, site))
     with contextlib.ExitStack() as stack:
         if health is not None:
-            stack.enter_context(HealthPage(*health, lambda: report(sync.told())))
+            stack.enter_context(HealthPage(*health, lambda: report(sync.told(), broker.certificate_file)))
         stack.enter_context(SignsOfLife(lambda: _signs_of(sync.told()), as_json=as_json))
         threading.Thread(target=_stop_with, args=(stopping, sync.woken, source), name="stop", daemon=True).start()
         notify("READY=1")
