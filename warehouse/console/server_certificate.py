@@ -44,7 +44,7 @@ class ServerCertificate:
                 told_s = -WARNING_S
 
     def _choose(self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _listening: ssl.SSLContext) -> None:
-        """Called as each handshake begins. A context that listens isn't touched: half a pair would end its service."""
+        """Called as each handshake begins. The listening context isn't touched: a refused pair ends its service."""
         connection.context = self._newest
 
     def _renew(self) -> bool:
