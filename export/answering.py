@@ -12,7 +12,7 @@ from kardus.inference.bundle import Bundle
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import write_durably
 
-_MOST_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
 
 
 def read_request(folder: Path) -> EnrolmentRequest:
@@ -23,7 +23,7 @@ def read_request(folder: Path) -> EnrolmentRequest:
     """
     path = folder / REQUEST
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if path.stat().st_size > _MAX_BYTES:
             raise DataError(f"{path}: is no request: have it made again")
         request = EnrolmentRequest.model_validate_json(path.read_bytes())
         digests = [hashlib.sha256((folder / photo.file).read_bytes()).hexdigest() for photo in request.photos]

@@ -14,7 +14,7 @@ from tests.scripts.reference import undescribed, written
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-MOST_COLUMNS = 120
+MAX_COLUMNS = 120
 MADE_OF_THE_CODE = {"commands.md", "configuration.md", "messages.md", "routes.md", "licences.md"}
 """Their long lines are the code's own descriptions."""
 
@@ -57,7 +57,7 @@ def test_lines_fit_a_page(page: Path) -> None:
     """Tables, code and pictures can't be broken."""
     lines = enumerate(page.read_text().splitlines(), 1)
     prose = [(number, line) for number, line in lines if not line.startswith(("|", "    ", "![", "[!["))]
-    assert [number for number, line in prose if len(line) > MOST_COLUMNS] == []
+    assert [number for number, line in prose if len(line) > MAX_COLUMNS] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("kardus", "edge_agent", "warehouse", "simulator", "train", "export")
-MOST_LINES, MOST_OF_A_FUNCTION, MOST_LOOSE_FILES, MOST_IN_A_FOLDER = 400, 50, 5, 40
+MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_LOOSE_FILES, MAX_FILES_IN_A_FOLDER = 400, 50, 5, 40
 
 
 def _files() -> Iterator[Path]:
@@ -20,7 +20,7 @@ def _files() -> Iterator[Path]:
 
 def test_no_file_is_longer_than_what_is_read_at_once() -> None:
     lines = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in _files()}
-    assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
+    assert {path: count for path, count in lines.items() if count > MAX_FILE_LINES} == {}
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
@@ -29,7 +29,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or 0) - node.lineno + 1
-                if lines > MOST_OF_A_FUNCTION:
+                if lines > MAX_FUNCTION_LINES:
                     long[f"{path.relative_to(ROOT)}::{node.name}"] = lines
     assert long == {}
 
@@ -37,12 +37,12 @@ def test_no_function_is_longer_than_a_screen() -> None:
 @pytest.mark.parametrize("room", ["kardus", "edge_agent", "warehouse"])
 def test_few_files_lie_loose_beside_the_rooms(room: str) -> None:
     loose = {path.name for path in (ROOT / room).glob("*.py")} - {"__init__.py", "__main__.py"}
-    assert len(loose) <= MOST_LOOSE_FILES, sorted(loose)
+    assert len(loose) <= MAX_LOOSE_FILES, sorted(loose)
 
 
 def test_no_folder_holds_more_files_than_are_found_at_a_glance() -> None:
     files = Counter(path.parent.relative_to(ROOT).as_posix() for path in _files())
-    assert {folder: count for folder, count in files.items() if count > MOST_IN_A_FOLDER} == {}
+    assert {folder: count for folder, count in files.items() if count > MAX_FILES_IN_A_FOLDER} == {}
 
 
 def test_every_finding_is_listed_and_every_one_that_is_listed_is_there() -> None:

@@ -7,7 +7,7 @@ from kardus.support.errors import ConfigError
 from kardus.support.input_files import read_file
 
 HIDDEN_ADDRESS = "an address that isn't shown (it may hold a login)"
-_MOST_LETTERS = 300
+_MAX_LETTERS = 300
 _ADDRESS = re.compile(
     r"""
     (?P<scheme> [a-z]{1,10}://)
@@ -40,7 +40,7 @@ def read_password(path: Path | None) -> str:
 
 def without_login(address: str) -> str:
     """An address that a camera has named, as it may be shown; what it is asked for (`?...`) may hold a login, too."""
-    found = _ADDRESS.fullmatch(address) if len(address) <= _MOST_LETTERS else None
+    found = _ADDRESS.fullmatch(address) if len(address) <= _MAX_LETTERS else None
     if found is None:
         return HIDDEN_ADDRESS
     return f"{found['scheme']}{found['host']}{found['path']}{'?...' if found['query'] else ''}"

@@ -8,9 +8,9 @@ from edge_agent.commissioning.layout import Named, side_px
 from kardus.contract.layouts import Layout
 from kardus.inference.geometry import Float64Array, is_convex
 
-LEAST_SIDE_PX = 16
+MIN_SIDE_PX = 16
 """A location whose shorter side has fewer pixels shows nothing of a carton."""
-MOST_SHARED = 0.5
+MAX_OVERLAP = 0.5
 """Of the smaller outline: two that share more are one place that was laid out twice."""
 
 
@@ -29,8 +29,8 @@ def wrong_outline(layout: Layout) -> str:
     for code, corners in outlines:
         if not is_convex(corners):
             return f"{code}: its corners don't go round (top left, top right, bottom right, bottom left): move them"
-        if side_px(corners) < LEAST_SIDE_PX:
-            return f"{code}: {side_px(corners)} pixels are too few to see a carton: at least {LEAST_SIDE_PX}"
+        if side_px(corners) < MIN_SIDE_PX:
+            return f"{code}: {side_px(corners)} pixels are too few to see a carton: at least {MIN_SIDE_PX}"
     return _overlap(outlines)
 
 
@@ -41,7 +41,7 @@ def _overlap(outlines: Sequence[Named]) -> str:
         meets = np.all((later[:, :2] < boxes[number, 2:]) & (later[:, 2:] > boxes[number, :2]), axis=1)
         for step in np.flatnonzero(meets).tolist():
             other_code, other_corners = outlines[number + 1 + step]
-            if shared(corners, other_corners) > MOST_SHARED:
+            if shared(corners, other_corners) > MAX_OVERLAP:
                 return f"{code} and {other_code} lie over each other: move one of them, or remove it"
     return ""
 

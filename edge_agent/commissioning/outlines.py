@@ -19,9 +19,9 @@ AIR = 0.06
 """Share of a row's height between an opening and the beam above it."""
 EDGE = 0.015
 """Share of a row's height between a label and the edge of its beam."""
-MOST_LACKING = 3
+MAX_LACKING = 3
 """A wider gap in a row that is in no grid is taken for one between racks."""
-_LEAST_INSIDE = 0.5
+_MIN_INSIDE = 0.5
 _BETWEEN = (0.5, 1.5)
 """A neighbour is as far away as the row's labels are from one another, by these factors."""
 
@@ -145,7 +145,7 @@ def _row(places: Float64Array, codes: Sequence[str], columns: tuple[int, int] | 
     for place, code in zip(x[1:], codes[1:], strict=True):
         last = filled[-1][0]
         lacking = round((float(place) - last) / pitch) - 1 if pitch > 0 else 0
-        if not 0 < lacking <= MOST_LACKING:
+        if not 0 < lacking <= MAX_LACKING:
             lacking = 0
         filled += [(last + (number + 1) * (float(place) - last) / (lacking + 1), None) for number in range(lacking)]
         filled.append((float(place), code))
@@ -188,7 +188,7 @@ def _sides(x: Float64Array) -> list[tuple[float, float]]:
 def _inside(corners: Float64Array, size: tuple[int, int]) -> Float64Array | None:
     """Corners, kept within a picture; None where hardly anything of them lies in it."""
     kept = np.clip(corners, 0, size)
-    return kept if is_convex(kept) and _area(kept) >= _LEAST_INSIDE * _area(corners) else None
+    return kept if is_convex(kept) and _area(kept) >= _MIN_INSIDE * _area(corners) else None
 
 
 def _area(corners: Float64Array) -> float:

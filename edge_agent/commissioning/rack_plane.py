@@ -17,7 +17,7 @@ from kardus.inference.geometry import Float64Array, inverse, project
 
 FITS = 0.2
 """How far, in columns or rows, a label may be from where the grid has it."""
-MOST_PLACES = 3
+MAX_PLACES = 3
 """A grid with more places than so many for each label is none."""
 FEW_CELLS = 12
 _SLANT = 0.6
@@ -152,7 +152,7 @@ def _normaliser(points: Float64Array) -> Float64Array:
 def _is_grid(cells: NDArray[np.int64], view: Float64Array, centres: Float64Array) -> bool:
     """Whether every label is where the grid has it, none where another is, and most places have one."""
     columns, rows = np.ptp(cells, axis=0) + 1
-    if columns * rows > max(MOST_PLACES * len(cells), FEW_CELLS):
+    if columns * rows > max(MAX_PLACES * len(cells), FEW_CELLS):
         return False
     off = np.abs(project(inverse(view), centres) - cells)
     return bool((off < FITS).all()) and len(np.unique(cells, axis=0)) == len(cells)

@@ -24,9 +24,9 @@ RECORDING_FOLDER = "recording"
 HARVEST_FOLDER = "harvest"
 COLOURS_FOLDER = "colours"
 KEY = "agent.data_dir"
-LEAST_FREE_MB = 5
+MIN_FREE_MB = 5
 """The outbox keeps 2 MB in reserve, and each of the two databases makes a file of its own besides."""
-_MOST_BYTES = 10_000
+_MAX_BYTES = 10_000
 
 
 class Occupant(Record):
@@ -93,9 +93,9 @@ def space_problem(folder: Path) -> str:
     """Why the disk of a data folder has too little space for an agent to start, in words; empty if it has enough."""
     existing = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
     free_mb = shutil.disk_usage(existing).free / 1e6
-    if free_mb >= LEAST_FREE_MB:
+    if free_mb >= MIN_FREE_MB:
         return ""
-    return f"{KEY}: {folder} is on a disk with {free_mb:.1f} MB free, {LEAST_FREE_MB} are needed: make room"
+    return f"{KEY}: {folder} is on a disk with {free_mb:.1f} MB free, {MIN_FREE_MB} are needed: make room"
 
 
 def occupant(folder: Path) -> Occupant | None:
@@ -140,6 +140,6 @@ def _take(path: Path, occupant: Occupant) -> int:
 
 def _read(file: int) -> Occupant:
     try:
-        return Occupant.model_validate_json(os.pread(file, _MOST_BYTES, 0))
+        return Occupant.model_validate_json(os.pread(file, _MAX_BYTES, 0))
     except ValidationError:
         return Occupant(process=0, agent="")

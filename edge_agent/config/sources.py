@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from edge_agent.config.base import FileSection, Section
 from kardus.support.settings_files import FilePath
 
-LONGEST_WAIT_S = 15.0
+MAX_WAIT_S = 15.0
 """A camera that is silent for longer is reported within 20 seconds, so that no source may wait longer than this."""
-Wait = Annotated[float, Field(ge=0.5, le=LONGEST_WAIT_S)]
+Wait = Annotated[float, Field(ge=0.5, le=MAX_WAIT_S)]
 
 
 def _address(schemes: tuple[str, ...]) -> AfterValidator:

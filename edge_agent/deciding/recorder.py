@@ -29,7 +29,7 @@ WITHOUT_PICTURES = frozenset({Verdict.MATCH, Verdict.UNMANAGED, Verdict.STALE})
 """Verdicts that need no evidence, or have no picture to be trusted."""
 WELL = frozenset({Verdict.MATCH, Verdict.UNMANAGED})
 """The verdicts that end an alert."""
-MOST_PLACES = 5
+MAX_PLACES = 5
 """`seen_at` names so many locations at most: nobody would walk to more."""
 log = logging.getLogger("kardus.deciding")
 OnEvent = Callable[[str, Finding], EventPictures]
@@ -364,7 +364,7 @@ def _places(finding: Finding, astray: Mapping[str, list[str]]) -> tuple[str, ...
 
 def _of(found: Finding | LocationState, location: str, astray: Mapping[str, list[str]]) -> tuple[str, ...]:
     sku = found.expected.sku if found.expected else None
-    return tuple(place for place in astray.get(sku or "", ()) if place != location)[:MOST_PLACES]
+    return tuple(place for place in astray.get(sku or "", ()) if place != location)[:MAX_PLACES]
 
 
 def differs(finding: Finding, state: LocationState) -> bool:

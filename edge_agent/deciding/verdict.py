@@ -29,7 +29,7 @@ WORST_FIRST = (
 )
 """The verdicts that votes can come to."""
 NO_MODEL = "there is no model yet: photos are collected for the first one"
-FEWEST_TURNED = 4
+MIN_TURNED = 4
 """Fewer locations that turn to an alert are no sign that the view is wrong."""
 SHARE_TURNED = 0.5
 """Of the locations that matched; or, where nothing has matched yet, of all that were judged."""
@@ -346,7 +346,7 @@ class ViewDoubts:
             if finding.verdict is Verdict.MATCH or finding.verdict in ALERTS:
                 first.setdefault(finding.location, finding.verdict is Verdict.MATCH)
         wrong = len(first) - sum(first.values())
-        if wrong < max(SHARE_TURNED * locations, min(FEWEST_TURNED, locations)):
+        if wrong < max(SHARE_TURNED * locations, min(MIN_TURNED, locations)):
             return False
         self._of(camera).first = {}
         return True
@@ -382,7 +382,7 @@ class ViewDoubts:
             return False
         right = {n for n, state in self._states.items() if state.camera == camera and state.verdict is Verdict.MATCH}
         return len(doubt.turned_s) >= max(
-            FEWEST_TURNED, SHARE_TURNED * len(right | set(doubt.matched) | set(doubt.turned_s))
+            MIN_TURNED, SHARE_TURNED * len(right | set(doubt.matched) | set(doubt.turned_s))
         )
 
     def _is_as_good_as_over(self, doubt: _Doubt, now_s: float) -> bool:

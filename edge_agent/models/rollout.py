@@ -26,7 +26,7 @@ from kardus.inference.bundle import Bundle
 from kardus.inference.classifier import Classifier
 from kardus.support.errors import BundleError, KardusError
 
-FEWEST_CROPS = 10
+MIN_CROPS = 10
 """No model takes over before it was compared on so many crops, or on one for each slot."""
 log = logging.getLogger("kardus.models")
 
@@ -162,7 +162,7 @@ class ModelRollout:
             self._refuse(shadow.failure, candidate.sha256)
             return False
         self._note(comparison)
-        if self._now_s() < self._until_s or comparison.crops < min(FEWEST_CROPS, max(1, self._slots)):
+        if self._now_s() < self._until_s or comparison.crops < min(MIN_CROPS, max(1, self._slots)):
             return False
         problem = (
             "" if candidate.request.force else regression_reason(comparison, self._settings.max_loss, other_is_new=True)

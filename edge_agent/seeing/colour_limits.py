@@ -15,7 +15,7 @@ UNEVEN = 0.3
 """... within this of the whole picture's, as a logarithm of levels: nobody in a bright jacket is a lamp."""
 COLOURED = 15.0
 """Levels from grey, from which a cell of the rack has a colour that can be held against later ones ..."""
-FEWEST_COLOURED = 12
+MIN_COLOURED = 12
 """... and how many such cells it takes."""
 GREY = 4.0
 """Levels between the channels of a cell of a picture without colour, ..."""

@@ -42,7 +42,7 @@ COVERED_WHATEVER_THE_LIGHT = 0.07
 """The same share, of what no light explains: the edges of shadows leave a little."""
 ADAPT_AFTER_S = 600.0
 """Surroundings that stay changed for so long are the shelf's own, where no commissioning picture says otherwise."""
-FEWEST_AROUND = 12
+MIN_CELLS_AROUND = 12
 """With fewer places around it that belong to no other slot, a slot's surroundings say nothing."""
 USUAL_AROUND = 40
 """Where there are fewer, a share of so many has to have changed: one or two are a label."""
@@ -56,7 +56,7 @@ STAYS_S = 60.0
 HIDDEN = 0.5
 """From this share of the slots on that are covered, what changes in the others is covered too, by the same thing: a
 camera's menu, a truck."""
-FEWEST_HIDDEN = 3
+MIN_HIDDEN = 3
 """It takes so many slots."""
 RELIT = 0.14
 """By so much (a logarithm of levels: 15 %) a channel around a slot has to differ, for its light to be another one."""
@@ -191,7 +191,7 @@ class ChangeGate:
         """The median colour around some slots, of places that lie in none; the whole picture's for others: (n, 3)."""
         light = np.repeat(now.light[None], len(which), axis=0)
         own = self._own_places & now.shown
-        for slot in np.flatnonzero(which & (own.sum(axis=1) >= FEWEST_AROUND)):
+        for slot in np.flatnonzero(which & (own.sum(axis=1) >= MIN_CELLS_AROUND)):
             light[slot] = np.median(now.around.here[slot][own[slot]], axis=0) + 1
         return light
 
@@ -226,7 +226,7 @@ class ChangeGate:
         changed = (rest.mean(axis=2) > self._rules.change) & own
         places = own.sum(axis=1)
         least = share * np.maximum(places, USUAL_AROUND)
-        stands: NDArray[np.bool_] = (changed.sum(axis=1) > least) & (places >= FEWEST_AROUND)
+        stands: NDArray[np.bool_] = (changed.sum(axis=1) > least) & (places >= MIN_CELLS_AROUND)
         return stands
 
     def _covered(self, now: SlotColours, light: Colours, at_s: float) -> NDArray[np.bool_]:
@@ -251,7 +251,7 @@ class ChangeGate:
         differs = self._much(self._lit(now, memory.seen).contents) & memory.known
         memory.settling = suspects & differs & (at_s - memory.restless_s < SETTLES_S)
         covered |= memory.settling
-        if covered.sum() >= max(FEWEST_HIDDEN, HIDDEN * len(covered)):
+        if covered.sum() >= max(MIN_HIDDEN, HIDDEN * len(covered)):
             covered |= differs
         return covered
 

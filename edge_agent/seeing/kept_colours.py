@@ -21,7 +21,7 @@ from kardus.support.files import write_whole
 
 LAID_OUT = "laid-out"
 """The text chunk with the mark."""
-MOST_CELLS = 1_000_000
+MAX_CELLS = 1_000_000
 log = logging.getLogger("kardus.seeing")
 
 
@@ -41,7 +41,7 @@ class KeptColours:
             if not path.is_file():
                 return None
             with Image.open(path, formats=("PNG",)) as image:
-                fits = image.mode in {"RGB", "RGBA"} and image.width * image.height <= MOST_CELLS
+                fits = image.mode in {"RGB", "RGBA"} and image.width * image.height <= MAX_CELLS
                 laid_out = image.info.get(LAID_OUT)
                 return _with_clipped(image) if fits and laid_out == _laid_out(camera) else None
         except (OSError, SyntaxError, ValueError) as error:

@@ -24,7 +24,7 @@ COLOUR_SLACK = 1.6
 EXPONENTS = (0.4, 2.5)
 CONTRAST = 0.25
 """Places that differ from their neighbours by this, as a logarithm of levels, tell the exponent ..."""
-FEWEST_CONTRASTS = 48
+MIN_CONTRASTS = 48
 """... if there are so many of them; else it is 1."""
 SPLIT = 0.14
 """The edge of a light runs through a slot where the lights around it differ by so much (a logarithm of levels)."""
@@ -125,7 +125,7 @@ def _exponent(level: Colours, earlier: Colours) -> float:
         part - _median(part.reshape(*part.shape[:3], -1), np.float32(0))[..., None, None] for part in (level, earlier)
     )
     counts = np.abs(before) > CONTRAST  # false where nothing tells
-    if np.count_nonzero(counts) < FEWEST_CONTRASTS:
+    if np.count_nonzero(counts) < MIN_CONTRASTS:
         return 1.0
     slopes, weights = now[counts] / before[counts], np.abs(before[counts])
     order = np.argsort(slopes)

@@ -27,7 +27,7 @@ LIKE = 0.7
 """Correlation from which a patch is taken to be the mark."""
 FEW_FIXED_MARKS = 12
 """With fewer marks that can't change, those that can are taken too."""
-LEAST_PART = 0.15
+MIN_PATCH_SHARE = 0.15
 """Share of a patch that must lie where nothing is expected to change."""
 _AT_ONCE = 1_000_000
 """So many pixels of patches are copied at a time: 4 MB."""
@@ -108,7 +108,7 @@ def choose_marks(grey: FloatGrey, changing: NDArray[np.bool_], never: NDArray[np
 def _strongest(grey: FloatGrey, counts: NDArray[np.bool_]) -> Marks:
     strength, where = _patch_strengths(np.gradient(grey, axis=1) * counts, np.gradient(grey, axis=0) * counts)
     parts = np.array([_patch(counts, x, y).mean() for x, y in where])
-    good = np.flatnonzero((strength > _PLAIN) & (parts >= LEAST_PART))
+    good = np.flatnonzero((strength > _PLAIN) & (parts >= MIN_PATCH_SHARE))
     chosen = where[good[np.argsort(-strength[good])[:MAX_MARKS]]].reshape(-1, 2)
     masks = np.array([_patch(counts, x, y) for x, y in chosen], np.float32).reshape(-1, PATCH, PATCH)
     patches = np.array([_patch(grey, x, y) for x, y in chosen], np.float32).reshape(-1, PATCH, PATCH)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from kardus.inference.preprocess import Pixels
 
-LEAST_OFFSET = 12.0
+MIN_OFFSET = 12.0
 """Levels that are added, from which it is a veil, ..."""
-MOST_CONTRAST = 0.92
+MAX_CONTRAST = 0.92
 """... where contrast is less than this."""
 ENDS = 0.15, 0.85
 """The line goes through the darkest and the lightest of the cells' channels ..."""
@@ -56,6 +56,6 @@ def veil_over(now: Levels, before: Levels) -> Veil | None:
     contrast = float(np.median(y[light]) - np.median(y[dark])) / (light_x - dark_x)
     offset = float(np.median(y - contrast * x))
     is_off = float(np.median(np.abs(y - contrast * x - offset))) > OFF_LINE
-    if is_off or offset < LEAST_OFFSET or not 0 < contrast <= MOST_CONTRAST:
+    if is_off or offset < MIN_OFFSET or not 0 < contrast <= MAX_CONTRAST:
         return None
     return Veil(contrast, offset)

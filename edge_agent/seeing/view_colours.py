@@ -23,7 +23,7 @@ from edge_agent.seeing import colour_limits as limits
 from edge_agent.seeing.colour_complaints import CAST, FAINT, FINE, NO_COLOUR, Complaint
 from edge_agent.seeing.colours import medians
 from edge_agent.seeing.same_view import SAME_AT_NIGHT, SAME_VIEW, likeness
-from edge_agent.seeing.veil import MOST_CONTRAST, Veil, veil_over
+from edge_agent.seeing.veil import MAX_CONTRAST, Veil, veil_over
 from kardus.inference.colour_correction import LIGHT, ColourCorrection
 from kardus.inference.geometry import Float64Array
 from kardus.inference.preprocess import Pixels
@@ -83,7 +83,7 @@ class _Reference:
     @property
     def tells_fading(self) -> bool:
         """Whether enough of its coloured cells are clipped nowhere; else there is white print in all of them."""
-        return int(np.count_nonzero(self.whole[self.coloured])) >= limits.FEWEST_COLOURED
+        return int(np.count_nonzero(self.whole[self.coloured])) >= limits.MIN_COLOURED
 
     @classmethod
     def of(cls, cells: Cells, rack: NDArray[np.intp], rest: NDArray[np.intp]) -> "_Reference":
@@ -375,7 +375,7 @@ def _veil(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> Veil |
     seen = now.any(axis=1) & before.any(axis=1)
     if np.count_nonzero(counts) < limits.FEWEST:
         return None
-    is_flatter = now[seen].std() <= MOST_CONTRAST * before[seen].std()
+    is_flatter = now[seen].std() <= MAX_CONTRAST * before[seen].std()
     return veil_over(now[counts], before[counts]) if is_flatter else None
 
 
@@ -384,7 +384,7 @@ def _colour_left(
 ) -> float:
     """The median share that the rack's coloured cells, `of` these, have of their colour; 1 where there are too few."""
     which = of[reference.coloured]
-    if np.count_nonzero(which) < limits.FEWEST_COLOURED:
+    if np.count_nonzero(which) < limits.MIN_COLOURED:
         return 1.0
     now = _levels(cells, rack[reference.coloured[which]]) / light.levels
     now -= now.mean(axis=1, keepdims=True)

@@ -36,7 +36,7 @@ QUIET = 0.08
 """What lies beside a code and belongs to it, in shares of its width."""
 MAJORITY = 0.6
 """Where so many labels have one form (`A-01-2-03`: letter, two digits, digit, two digits), others aren't labels."""
-FEWEST_OF_A_FORM = 3
+MIN_LABELS_OF_A_FORM = 3
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,6 @@ def _of_one_form(labels: list[RackLabel], codes: re.Pattern[str] | None) -> list
     if codes is not None:
         return [label for label in labels if codes.fullmatch(label.code)]
     forms = Counter(code_pattern(label.code) for label in labels).most_common(1)
-    if forms and forms[0][1] >= max(FEWEST_OF_A_FORM, MAJORITY * len(labels)):
+    if forms and forms[0][1] >= max(MIN_LABELS_OF_A_FORM, MAJORITY * len(labels)):
         return [label for label in labels if code_pattern(label.code) == forms[0][0]]
     return labels

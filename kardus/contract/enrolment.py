@@ -16,7 +16,7 @@ from kardus.contract.manifest import ClassName, Sha256
 from kardus.contract.messages import UtcTime
 
 REQUEST, ANSWER = "request.json", "answer.json"
-MOST_PHOTOS = 50
+MAX_PHOTOS = 50
 FEW_PHOTOS = 5
 """Fewer help less."""
 
@@ -47,7 +47,7 @@ class EnrolmentRequest(Record):
     """Who asks."""
     made: UtcTime
     """When."""
-    photos: Annotated[tuple[RequestedPhoto, ...], Field(min_length=1, max_length=MOST_PHOTOS)]
+    photos: Annotated[tuple[RequestedPhoto, ...], Field(min_length=1, max_length=MAX_PHOTOS)]
     """Crops of it."""
 
 

@@ -9,7 +9,7 @@ from typing import IO
 from PIL import ImageFile
 
 _SIGNATURE_BYTES, _HEAD_BYTES, _CHECKSUM_BYTES = 8, 8, 4
-_MOST_CHUNKS = 1000
+_MAX_CHUNKS = 1000
 _D65 = (0.3127, 0.329)
 _PRIMARIES = {
     1: (*_D65, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06),
@@ -51,7 +51,7 @@ def _points(file: IO[bytes]) -> tuple[int, int] | None:
     place = file.tell()
     try:
         file.seek(_SIGNATURE_BYTES)
-        for _ in range(_MOST_CHUNKS):
+        for _ in range(_MAX_CHUNKS):
             head = file.read(_HEAD_BYTES)
             if len(head) < _HEAD_BYTES:
                 return None

@@ -24,7 +24,7 @@ WITHOUT_LENGTH = b"\x01"
 FORMATS = ("JPEG", "MPO")
 _INTERVAL = 0xDD
 _SCAN = 0xDA
-_SHORTEST_SCAN = 6
+_MIN_SCAN = 6
 """Bytes of its header."""
 _SEQUENTIAL = {0xC0, 0xC1, 0xC9}
 _PROGRESSIVE = {0xC2, 0xCA}
@@ -226,7 +226,7 @@ def _scans(data: bytes) -> Iterator[_Scan]:
             interval = _number(data, at + 2)
         elif kind in _SEQUENTIAL | _PROGRESSIVE:
             frame = _frame(data[at + 2 : end], is_progressive=kind in _PROGRESSIVE)
-        elif kind == _SCAN and frame is not None and at + _SHORTEST_SCAN <= end <= len(data):
+        elif kind == _SCAN and frame is not None and at + _MIN_SCAN <= end <= len(data):
             yield _scan(data[at + 3 : end], frame, end, interval)
 
 

@@ -12,7 +12,7 @@ from kardus.inference.srgb import UnfitPictureError
 
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _HEAD_BYTES = 32
-_MOST_BYTES = 100_000_000
+_MAX_BYTES = 100_000_000
 """Of a JPEG that is read anew."""
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -101,7 +101,7 @@ def _bare_jpeg(file: Path | io.BytesIO) -> io.BytesIO | None:
     """A JPEG without what may have kept it from being read; None: there is no such thing in it, or it is none."""
     if not _head(file).startswith(jpeg.START):
         return None
-    whole = _begin(file, _MOST_BYTES)
+    whole = _begin(file, _MAX_BYTES)
     bare = jpeg.without_additions(whole)
     return io.BytesIO(bare) if bare != whole else None
 

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 
-ECHO_TIMEOUT_S, LONGEST_S = 15.0, 120.0
+ECHO_TIMEOUT_S, MAX_RETRY_AFTER_S = 15.0, 120.0
 """How long the broker may say nothing while it has more to deliver, and may take until the echo comes."""
-SETTLE_S, LONGEST_SETTLE_S = 0.2, 30.0
+SETTLE_S, MAX_SETTLE_S = 0.2, 30.0
 """A broker that doesn't keep the order of messages may still give some after the echo: until nothing comes for so long.
 What others publish meanwhile comes too, and may never pause."""
 
@@ -30,9 +30,9 @@ class RetainedAnswer:
 
     def wait(self, has_all: Callable[[], bool] = lambda: False) -> bool:
         """Wait until nothing more comes, or `has_all`; whether the echo has come, so that nothing is lacking."""
-        self._wait_while(lambda: not self._echoed.is_set() and not has_all(), ECHO_TIMEOUT_S, LONGEST_S)
+        self._wait_while(lambda: not self._echoed.is_set() and not has_all(), ECHO_TIMEOUT_S, MAX_RETRY_AFTER_S)
         if self._echoed.is_set():
-            self._wait_while(lambda: not has_all(), SETTLE_S, LONGEST_SETTLE_S)
+            self._wait_while(lambda: not has_all(), SETTLE_S, MAX_SETTLE_S)
         return self._echoed.is_set()
 
     def _wait_while(self, more: Callable[[], bool], silence_s: float, longest_s: float) -> None:

@@ -20,7 +20,7 @@ _SECRET = re.compile("pass|secret|token|credential", re.IGNORECASE)
 """In a key: its value isn't shown either."""
 _TAGS = ("kind", "type")
 """Keys that say which of several tables one is."""
-_MOST_SHOWN = 100
+_MAX_SHOWN = 100
 """Characters of a value."""
 _OWN = ("value_error", "assertion_error")
 """Types of errors whose words are ours, and name the remedy; the others' are pydantic's."""
@@ -115,5 +115,5 @@ def shown_value(value: object) -> str:
     if isinstance(value, str):
         value = _LOGIN.sub(lambda found: f"{found['scheme'] or ''}...@", value)
         value = _QUESTION.sub("?...", value) if "/" in value else value
-        value = value if len(value) <= _MOST_SHOWN else f"{value[:_MOST_SHOWN]}..."
+        value = value if len(value) <= _MAX_SHOWN else f"{value[:_MAX_SHOWN]}..."
     return repr(value)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.config.sources import LONGEST_WAIT_S
+from edge_agent.config.sources import MAX_WAIT_S
 from kardus.contract.verdicts import ALERTS
 from kardus.inference.preprocess import Pixels
 from kardus.mqtt.settings import BrokerSettings
@@ -252,7 +252,7 @@ def test_malformed_streams_kill_no_agent_and_disturb_no_other_camera(tmp_path: P
     ):
         source = f'type = "snapshot", url = "{camera.url}"'
         config = write_config(tmp_path, mosquitto.port, DEMO_BUNDLE, KEY, source, interval_s=0.2)
-        timeout_s = round(min(stretched(1), LONGEST_WAIT_S))  # a decoder has to start within it, on a busy machine too
+        timeout_s = round(min(stretched(1), MAX_WAIT_S))  # a decoder has to start within it, on a busy machine too
         _more_cameras(
             config,
             mad=f'type = "mjpeg", url = "{mad.url}", timeout_s = {timeout_s}',

@@ -19,7 +19,7 @@ from train.data.data_set import DataSet
 from train.data.splits import assign_folds, photo_groups
 from train.recipe import read_recipe
 
-USUAL_EPOCHS, FEWEST_STEPS = 16, 300
+USUAL_EPOCHS, MIN_STEPS = 16, 300
 """Of an arm of length 1."""
 PARTS = 5
 LEFT_OUT = (
@@ -45,13 +45,13 @@ class Arm:
     """What is tried, beside the default recipe."""
 
     length: float
-    """As a multiple of USUAL_EPOCHS epochs, and of FEWEST_STEPS steps at least."""
+    """As a multiple of USUAL_EPOCHS epochs, and of MIN_STEPS steps at least."""
     options: tuple[object, ...] = ()
 
     def epochs(self, photos: int) -> int:
         """How many epochs that is."""
         batches = max(1, photos // make_config(**read_recipe("kardus")).batch)
-        return round(self.length * max(USUAL_EPOCHS, FEWEST_STEPS / batches))
+        return round(self.length * max(USUAL_EPOCHS, MIN_STEPS / batches))
 
 
 ARMS = {

@@ -14,7 +14,7 @@ from torch.nn import functional
 LARGEST_BLUR = 3.0
 """A blurred crop is reduced by up to this factor and enlarged again."""
 GRAIN_ROOM_PX = 64
-FEWEST_BESIDE, MOST_BESIDE = 1.3, 2.6
+MIN_BESIDE, MAX_BESIDE = 1.3, 2.6
 """A crop that shows its carton several times is so many photos wide and high."""
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -77,7 +77,7 @@ class Augmenter:
         """Let some of the grids (N, S, S, 2) pass the photo's edges and begin again at the other side."""
         count = len(grid)
         chosen = uniform((count, 1, 1, 1), 0, 1, generator) < self.side_by_side
-        extent = uniform((count, 1, 1, 1), FEWEST_BESIDE, MOST_BESIDE, generator)
+        extent = uniform((count, 1, 1, 1), MIN_BESIDE, MAX_BESIDE, generator)
         shift = uniform((count, 1, 1, 2), -1, 1, generator)
         return torch.where(chosen, torch.remainder(grid * extent + shift + 1, 2) - 1, grid)
 

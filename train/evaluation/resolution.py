@@ -13,16 +13,16 @@ from train.evaluation.metrics import proportion
 from train.evaluation.predictor import Predictor
 
 SIDES_PX = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-MOST_PHOTOS = 200
+MAX_PHOTOS = 200
 
 
 def accuracy_by_pixels(model: Predictor, samples: Sequence[Sample]) -> tuple[PixelAccuracy, ...]:
     """Accuracy by class on photos downscaled to each of SIDES_PX, up to the size of the smallest photo.
 
-    On at most MOST_PHOTOS photos, evenly spaced. The carton is assumed to fill the photo, so that a figure holds for
+    On at most MAX_PHOTOS photos, evenly spaced. The carton is assumed to fill the photo, so that a figure holds for
     crops like it.
     """
-    chosen = [samples[i] for i in np.linspace(0, len(samples) - 1, min(len(samples), MOST_PHOTOS)).astype(int)]
+    chosen = [samples[i] for i in np.linspace(0, len(samples) - 1, min(len(samples), MAX_PHOTOS)).astype(int)]
     with ThreadPoolExecutor(max_workers=4) as pool:
         photos = list(pool.map(_read_smaller, chosen))
     names = [info.name for info in model.classes]

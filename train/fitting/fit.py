@@ -42,7 +42,7 @@ from train.networks.macs import multiply_adds
 from train.recipe import FILE as RECIPE
 from train.recipe import write_recipe
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 BEFORE_REFIT = (
     f"These figures are of the network before its refit on these photos too ({MEASURED}). The refit is compared with "
     f"it ({METRICS}), and refused where it is worse: then this network is the one that is delivered."
@@ -196,7 +196,7 @@ def _single_note(data: DataSet) -> list[str]:
     single = sorted(name for name, count in counts.items() if count == 1)
     if not single:
         return []
-    named = ", ".join(single[:MOST_NAMED]) + (", ..." if len(single) > MOST_NAMED else "")
+    named = ", ".join(single[:MAX_NAMED]) + (", ..." if len(single) > MAX_NAMED else "")
     return [f"one photo to train on, where 10 or more are advised: {named} ({len(single)} of {len(counts)} classes)"]
 
 

@@ -22,7 +22,7 @@ from train.networks.checkpoint import CHECKPOINT, read_content
 
 TIMED_STEPS = 3
 """Timed steps of each precision, in turn, after one that isn't timed; the fastest counts."""
-LEAST_GAIN = 0.05
+MIN_GAIN = 0.05
 """What bfloat16 has to save of a step's time, so that two starts of a run don't differ by chance."""
 
 
@@ -35,7 +35,7 @@ class StepTimes(NamedTuple):
     @property
     def faster(self) -> str:
         """The value of `--precision` that is faster: 32 or bf16."""
-        return "bf16" if self.bfloat16 <= (1 - LEAST_GAIN) * self.float32 else "32"
+        return "bf16" if self.bfloat16 <= (1 - MIN_GAIN) * self.float32 else "32"
 
     def in_words(self) -> str:
         """Which is taken, and by how much it is faster."""

@@ -23,9 +23,9 @@ from train.networks.checkpoint import CHECKPOINT, MEASURED, Checkpoint, RefitOut
 REFIT_STATE_FILE = "refit.ckpt"
 REFIT_LR_SHARE = 0.5
 """The refit on all photos has this fraction of the run's peak learning rate."""
-LEAST_KEPT = 0.95
+MIN_KEPT = 0.95
 """Of the held-out photos that the measured network names rightly, so many must be named rightly after the refit."""
-MOST_STRAYED = 0.05
+MAX_SHARE_STRAYED = 0.05
 """Of the held-out photos, so many may be given another answer that is wrong, and be farther from the right one."""
 WORST_LOSS = 1e6
 """Of a network that gives what is no number."""
@@ -142,9 +142,9 @@ def refit_summary(outcome: RefitOutcome) -> str:
 def refit_problem(outcome: RefitOutcome, *, was_right: int) -> str:
     """Why it mustn't be delivered; empty: it may. A single photo of a few tells nothing."""
     lost = round((1 - outcome.kept) * was_right)
-    if outcome.kept < LEAST_KEPT and lost > 1:
+    if outcome.kept < MIN_KEPT and lost > 1:
         return f"{lost} photos that were named rightly aren't any more, though they were trained on"
-    if outcome.strayed > max(MOST_STRAYED, 1 / max(1, outcome.photos)):
+    if outcome.strayed > max(MAX_SHARE_STRAYED, 1 / max(1, outcome.photos)):
         return f"{round(outcome.strayed * outcome.photos)} are named otherwise than before, and farther from right"
     if not outcome.loss_after <= outcome.loss_before + LOSS_SLACK:
         return "the loss on them rose, though they were trained on"

@@ -25,9 +25,9 @@ READ_S = 20.0
 _REDIRECTED = 300
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """Of a header (RFC 9110, section 5.6.2)."""
-MOST_BYTES = 200_000_000
+MAX_BYTES = 200_000_000
 """A longer answer is none: 150,000 locations are some ten millions."""
-MOST_OF_A_REFUSAL = 65_536
+MAX_REFUSAL_BYTES = 65_536
 
 
 def plain_client(ca_file: Path | None, headers: Mapping[str, str] | None = None) -> httpx2.Client:
@@ -148,8 +148,8 @@ class HttpClient:
             content = bytearray()
             for part in response.iter_bytes():
                 content += part
-                if len(content) > MOST_BYTES:
-                    raise self._error(f"{url}: the answer is longer than {MOST_BYTES // 1_000_000} MB")
+                if len(content) > MAX_BYTES:
+                    raise self._error(f"{url}: the answer is longer than {MAX_BYTES // 1_000_000} MB")
         finally:
             response.close()
         response._content = bytes(content)  # noqa: SLF001 - as `read` would leave it
@@ -159,7 +159,7 @@ class HttpClient:
         said = bytearray()
         for part in response.iter_bytes():
             said += part
-            if len(said) >= MOST_OF_A_REFUSAL:
+            if len(said) >= MAX_REFUSAL_BYTES:
                 break
         status = response.status_code
         pause_s = retry_after_s(response.headers, datetime.now(UTC))

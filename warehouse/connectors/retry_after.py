@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_S = 3600.0
+MAX_RETRY_AFTER_S = 3600.0
 """Nobody is left alone for longer: the other side's clock, or its mind, may be wrong."""
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float:
-    """Seconds, 0 to LONGEST_S; 0 where nothing is said that can be read. A date is compared with the server's own."""
+    """Seconds, 0 to MAX_RETRY_AFTER_S; 0 where nothing readable is said. A date is compared with the server's own."""
     said = headers.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():
-        return min(LONGEST_S, float(said[:9]))
+        return min(MAX_RETRY_AFTER_S, float(said[:9]))
     until, since = _moment(said), _moment(headers.get("date", "")) or now
-    return min(LONGEST_S, max(0.0, (until - since).total_seconds())) if until else 0.0
+    return min(MAX_RETRY_AFTER_S, max(0.0, (until - since).total_seconds())) if until else 0.0
 
 
 def _moment(text: str) -> datetime | None:

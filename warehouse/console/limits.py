@@ -84,7 +84,7 @@ class Guard:
         await refusal(scope, receive, with_headers)
 
 
-_MOST_DIGITS = 18
+_MAX_DIGITS = 18
 """Of a length; so many are too long whatever follows."""
 
 
@@ -104,4 +104,4 @@ class _Measured:
 
 def _length(scope: Scope) -> int | None:
     given = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    return int(given.lstrip(b"0")[:_MOST_DIGITS] or b"0") if given.isdigit() else None
+    return int(given.lstrip(b"0")[:_MAX_DIGITS] or b"0") if given.isdigit() else None

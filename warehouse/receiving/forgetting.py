@@ -20,7 +20,7 @@ from warehouse.store.opening import open_database
 from warehouse.store.reader import SiteState, StoreReader
 
 TOPICS_PER_PUBLISH = 200
-MOST_CAME_BACK = 5
+MAX_FRUITLESS_ROUNDS = 5
 """So many looks may find nothing but what was cleared before; then somebody publishes it again and again."""
 Retained = dict[str, bytes]
 """Payloads by topic."""
@@ -149,7 +149,7 @@ def _clear(broker: BrokerSettings, topics: Topics, retained: Retained, known: Se
     while left := {topic: payload for topic, payload in retained.items() if topic not in barred}:
         names = _next_to_clear(topics, left)
         came_back += cleared.keys() >= set(names)
-        if came_back > MOST_CAME_BACK:
+        if came_back > MAX_FRUITLESS_ROUNDS:
             raise BrokerError(f"{names[0]}: comes back as often as it is cleared: stop the agent, and forget it again")
         refused = _clear_mistaken(broker, names) if _is_passing(topics, names[0]) else _publish_cleared(broker, names)
         cleared |= {name: left[name] for name in names}

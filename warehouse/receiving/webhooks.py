@@ -21,7 +21,7 @@ from warehouse.signing import signed_headers
 from warehouse.store.database import Database, StoreError, read_meta, write_meta
 from warehouse.store.events import last_event_number
 from warehouse.store.tables import events, webhooks
-from warehouse.store.waits import LONGEST_PAUSE_S, LONGEST_WAIT_S, is_over
+from warehouse.store.waits import MAX_PAUSE_S, MAX_WAIT_S, is_over
 
 REQUEST_TIMEOUT_S = 10.0
 """For all of it, from the name's resolution to the answer's status."""
@@ -102,7 +102,7 @@ class WebhookDelivery(Worker):
 
     def _pause_s(self) -> float:
         """After failures of the server as a whole: longer each time, with full jitter."""
-        return ALERT_POLL_S + (backoff_s(self._failures, first_s=1, cap_s=LONGEST_PAUSE_S) if self._failures else 0)
+        return ALERT_POLL_S + (backoff_s(self._failures, first_s=1, cap_s=MAX_PAUSE_S) if self._failures else 0)
 
     def _take_up(self) -> bool:
         """Queue the alerts that are new among the next events; whether there may be more."""
@@ -146,7 +146,7 @@ class WebhookDelivery(Worker):
         if self._stopping.is_set():
             self._postpone(pending, 0)
             return False
-        pause_s = ALERT_POLL_S + backoff_s(pending.tries + 1, first_s=1, cap_s=LONGEST_PAUSE_S)
+        pause_s = ALERT_POLL_S + backoff_s(pending.tries + 1, first_s=1, cap_s=MAX_PAUSE_S)
         log.warning("alert %s isn't taken by the webhook (%s): again in %.0f s", pending.id, problem, pause_s)
         self._failures = 0 if is_refusal else self._failures + 1
         self._postpone(pending, pause_s)
@@ -180,7 +180,7 @@ def _due(now: float) -> Select[tuple[int, str, bytes, int]]:
     """The oldest that is due, of those that are the first of their location."""
     w = webhooks.c
     firsts = select(func.min(w.number)).group_by(w.location)
-    is_due = is_over(w.due, now, LONGEST_WAIT_S)
+    is_due = is_over(w.due, now, MAX_WAIT_S)
     return select(w.number, w.id, w.body, w.tries).where(is_due, w.number.in_(firsts)).order_by(w.number).limit(1)
 
 

@@ -13,11 +13,11 @@ from kardus.support.errors import BrokerError, UsageError
 from warehouse.stock.read_back import read_by_name, read_expected, read_listed
 from warehouse.stock.stock_list import StockLine
 
-MOST_GIVEN_UP = 0.2
+MAX_SHARE_GIVEN_UP = 0.2
 """A list that gives up a larger share of the managed locations has to be confirmed."""
 FEW_MIXED = 5
 """So many that have several products are given up however few are managed: that was asked for."""
-MOST_LOOKED_AT = 1000
+MAX_LOOKED_AT = 1000
 """So many of what was published are read back, spread over the list."""
 EXAMPLES = 10
 """So many of them are named."""
@@ -86,8 +86,8 @@ def publish_stock(
     One that was broken off goes on when it is called again: what is published already is as the list says.
 
     Raises:
-        UsageError: more than MOST_GIVEN_UP of what is managed would be given up, unless `confirmed`: because the list
-            lacks it (with `replace`), or has several products there.
+        UsageError: more than MAX_SHARE_GIVEN_UP of what is managed would be given up, unless `confirmed`: because the
+            list lacks it (with `replace`), or has several products there.
         BrokerError: the broker can't be reached, refuses what is published, or doesn't keep it; or it holds a revision
             that nothing can follow: then all other locations have been published.
     """
@@ -150,7 +150,7 @@ def _require_most_kept(changes: Sequence[StockChange], known: Mapping[str, Expec
     gone = {c.location: c.expected.reason for c in changes if not c.expected.managed and c.location in managed}
     mixed = sum(map(bool, gone.values()))
     lacking = len(gone) - mixed
-    if len(gone) <= MOST_GIVEN_UP * len(managed) or not (lacking or mixed > FEW_MIXED):
+    if len(gone) <= MAX_SHARE_GIVEN_UP * len(managed) or not (lacking or mixed > FEW_MIXED):
         return
     said = [f"{lacking} that the list doesn't have"] if lacking else []
     said += [f"{mixed} that have several products in it"] if mixed else []
@@ -163,7 +163,7 @@ def _require_most_kept(changes: Sequence[StockChange], known: Mapping[str, Expec
 
 def _require_retained(broker: BrokerSettings, site: str, published: Sequence[StockChange]) -> None:
     """A broker may acknowledge what it doesn't keep (MQTT 3.1.1 has no way to refuse): look at what it holds."""
-    looked_at = published[:: len(published) // MOST_LOOKED_AT + 1]
+    looked_at = published[:: len(published) // MAX_LOOKED_AT + 1]
     told = read_by_name(broker, site, [change.location for change in looked_at])
     lacking = _lacking(told.found, looked_at)
     if lacking and told.strays:

@@ -25,7 +25,7 @@ _NAMES = frozenset((*COLUMNS.required, *COLUMNS.optional))
 _log = logging.getLogger(__name__)
 YES, NO = frozenset({"yes", "true", "1", "x"}), frozenset({"", "no", "false", "0"})
 """What the column `empty` may hold."""
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 """So many wrong lines are listed; the others are counted."""
 MIXED = "several products are listed there"
 """Why a location with two products isn't managed."""
@@ -66,7 +66,7 @@ def read_stock(path: Path, rules: StockRules | None = None) -> list[StockLine]:
     Lines of one location and SKU (lots) become one, with their quantities added.
 
     Raises:
-        DataError: the file can't be read, lacks a column, or lines are wrong: the message has up to MOST_SHOWN of them.
+        DataError: the file can't be read, lacks a column, or lines are wrong: the message has up to MAX_SHOWN of them.
     """
     rules = rules or StockRules()
     found: set[str] = set()
@@ -148,10 +148,10 @@ def _right_lines(
 def _refuse(path: Path, problems: Sequence[str]) -> None:
     if not problems:
         return
-    rest = len(problems) - MOST_SHOWN
+    rest = len(problems) - MAX_SHOWN
     more = f"; and {rest} more" if rest > 0 else ""
     nothing = f" ({len(problems)} faults; nothing was published)" if len(problems) > 1 else ""
-    raise DataError(f"{path}: {'; '.join(problems[:MOST_SHOWN])}{more}{nothing}")
+    raise DataError(f"{path}: {'; '.join(problems[:MAX_SHOWN])}{more}{nothing}")
 
 
 def _problems(row: Row, rules: StockRules) -> list[str]:

@@ -9,7 +9,7 @@ from warehouse.store.epochs import AgentEpoch
 from warehouse.store.rowsets import given
 from warehouse.store.tables import latest
 
-MOST_SINCE = 100_000
+MAX_SEQUENCES_AHEAD = 100_000
 """An agent says it every five minutes, and decides no more in between: what is further ahead is a wrong sequence."""
 
 
@@ -24,7 +24,7 @@ def reported_sequences(connection: Connection, of: Iterable[str]) -> dict[AgentE
 
 def is_believed(sequence: int, reported: int | None) -> bool:
     """Whether an agent may have counted to a sequence; `reported`: what it says itself, None: it doesn't."""
-    return reported is None or sequence <= reported + MOST_SINCE
+    return reported is None or sequence <= reported + MAX_SEQUENCES_AHEAD
 
 
 def highest_believed(highest: int, reached: int, reported: int | None) -> int:

@@ -6,9 +6,9 @@ than its longest, so one that seems to be is over.
 
 from sqlalchemy import ColumnElement, or_
 
-LONGEST_PAUSE_S = 300.0
+MAX_PAUSE_S = 300.0
 """The longest pause between two attempts to deliver."""
-LONGEST_WAIT_S = 3600.0
+MAX_WAIT_S = 3600.0
 """Longer than any pause, or lease of one alert."""
 
 

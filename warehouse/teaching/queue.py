@@ -16,7 +16,7 @@ from warehouse.teaching.label_statements import seen_sku
 
 LOOKED_AT = 1000
 """So many pictures, the newest, are compared."""
-MOST_CHOICES = 9
+MAX_CHOICES = 9
 """So many products can be chosen by a digit."""
 CONTRADICTION = 0.5
 """So much more is learnt where the model says otherwise than the WMS: one of the two is wrong."""
@@ -48,7 +48,7 @@ class UnlabelledPicture:
     def choices(self) -> tuple[str, ...]:
         """Products to choose from: the expected one, then the likeliest."""
         named = (self.expected, self.seen, *(sku for sku, _ in self.likelihoods))
-        return tuple(dict.fromkeys(sku for sku in named if sku and sku != EMPTY_CLASS))[:MOST_CHOICES]
+        return tuple(dict.fromkeys(sku for sku in named if sku and sku != EMPTY_CLASS))[:MAX_CHOICES]
 
 
 def worth(candidate: UnlabelledPicture) -> float:

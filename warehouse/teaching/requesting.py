@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from kardus.contract.enrolment import MOST_PHOTOS, REQUEST, EnrolmentRequest, RequestedPhoto
+from kardus.contract.enrolment import MAX_PHOTOS, REQUEST, EnrolmentRequest, RequestedPhoto
 from kardus.contract.manifest import class_name
 from kardus.support.errors import DataError, UsageError
 from kardus.support.files import appearing, require_new_folder
@@ -41,10 +41,10 @@ def request_enrolment(
     """
     require_new_folder("FOLDER", folder)
     sku = class_name(sku)
-    if len(set(events)) > MOST_PHOTOS:
-        raise UsageError(f"--event: {len(set(events))} events are too many: choose {MOST_PHOTOS} at most")
+    if len(set(events)) > MAX_PHOTOS:
+        raise UsageError(f"--event: {len(set(events))} events are too many: choose {MAX_PHOTOS} at most")
     rows = _labelled(database, sku)
-    chosen = [row for row in rows if row.event in events] if events else rows[:MOST_PHOTOS]
+    chosen = [row for row in rows if row.event in events] if events else rows[:MAX_PHOTOS]
     missing = [event for event in events if event not in {row.event for row in chosen}]
     if missing:
         raise UsageError(f"--event {missing[0]}: nobody has said that it shows '{sku}', or its picture is gone")

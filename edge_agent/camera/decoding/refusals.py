@@ -28,8 +28,8 @@ MAY_SEND_ON = (
 )
 ASK_S = 1.0
 """A camera that has answered FFmpeg answers soon, or isn't waited for: all of its answers together."""
-_MOST_BYTES = 65_536
-_MOST_WORDS = 80
+_MAX_BYTES = 65_536
+_MAX_WORDS = 80
 _ANSWER = re.compile(r"RTSP/1\.\d (\d{3}) ?([^\r\n]*)")
 _LOCATION = re.compile(r"(?im)^location:([^\r\n]*)")
 """The whole line: what lies behind a blank in an address may tell that a login stands before it."""
@@ -80,7 +80,7 @@ def _heard(camera: socket.socket, deadline: float) -> str:
         OSError: it hasn't come by the deadline, or the camera is gone.
     """
     heard = b""
-    while b"\r\n\r\n" not in heard and len(heard) < _MOST_BYTES:
+    while b"\r\n\r\n" not in heard and len(heard) < _MAX_BYTES:
         camera.settimeout(_left(deadline))
         more = camera.recv(4096)
         if not more:
@@ -109,7 +109,7 @@ def refused(method: str, answer: str, *, is_secure: bool = False) -> str:
     found = _ANSWER.match(answer)
     if found is None or found[1] in ("200", ASKS_WHO):
         return ""
-    words = "" if "://" in found[2] or "@" in found[2] else found[2][:_MOST_WORDS]
+    words = "" if "://" in found[2] or "@" in found[2] else found[2][:_MAX_WORDS]
     said = f"it answers {method} with {found[1]} {words}".strip()
     place = _LOCATION.search(answer)
     if found[1].startswith("3") and place:

@@ -36,7 +36,7 @@ SENT_ON = "rtsp,rtp,udp,tcp"
 STAYS = "rtp,udp,tcp"
 """Of one that is not followed: where a user name is given FFmpeg would tell whoever asks there, and from `rtsps` on
 neither would anything be encrypted nor anybody checked."""
-_MOST_TEXT = 65_536
+_MAX_TEXT = 65_536
 """A longer reason is nonsense, in bytes."""
 
 
@@ -101,7 +101,7 @@ class Decoder:
             return PlanarPicture(planes, (width, height), CODINGS[coding])
         if kind == b"J":
             return self._memory.read_bytes(width)
-        if kind in {b"N", b"E"} and width <= _MOST_TEXT:
+        if kind in {b"N", b"E"} and width <= _MAX_TEXT:
             reason = self._read(width, deadline).decode(errors="replace")
             if kind == b"N":
                 return reason

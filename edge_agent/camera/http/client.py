@@ -17,7 +17,7 @@ from edge_agent.camera.tls import TlsPolicy, tls_reason
 from kardus.support.exchange import Trace
 
 MAX_REDIRECTS = 5
-MOST_TEXT = 200
+MAX_TEXT = 200
 """Of what a library says: it may cite all that the camera has sent."""
 _FAILURES = (
     httpx2.HTTPError,
@@ -117,4 +117,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, httpx2.TimeoutException):
         return "it sends nothing"
     said = "".join(character if character.isprintable() else " " for character in str(error))
-    return " ".join(said.split())[:MOST_TEXT] or type(error).__name__
+    return " ".join(said.split())[:MAX_TEXT] or type(error).__name__

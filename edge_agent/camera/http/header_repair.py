@@ -30,7 +30,7 @@ _CHUNK = re.compile(rb"(?:0x)?([0-9a-f]{1,20})(?:[\s;].*)?", re.IGNORECASE)
 """A chunk's first line."""
 _CHUNK_BEGUN = re.compile(rb"\s*(?:0x?)?[0-9a-f]{0,20}(?:[\s;].*)?", re.IGNORECASE | re.DOTALL)
 """As much of it as has come."""
-_MOST_BEGUN = 100
+_MAX_BYTES_BEGUN = 100
 """Bytes that tell whether it is such a line."""
 _NAME = re.compile(rb"[\w!#$%&'*+.^`|~-]+")
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -192,7 +192,7 @@ class _Chunks:
 
     def _may_be_line(self) -> bool:
         """Whether what has come may be the beginning of a line; of a whole body it is soon told that it is none."""
-        is_begun = self._is_whole is not None or _CHUNK_BEGUN.fullmatch(self._buffer[:_MOST_BEGUN])
+        is_begun = self._is_whole is not None or _CHUNK_BEGUN.fullmatch(self._buffer[:_MAX_BYTES_BEGUN])
         return bool(is_begun) and len(self._buffer) <= _MOST
 
     def _taken(self) -> bytes:

@@ -17,7 +17,7 @@ _WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "zlib": zlib.MAX_WBITS, "raw": -zlib.MA
 _MOST = 1 << 20
 """Bytes that are unpacked at once, of however few."""
 _EMPTY_LINES = b"\r\n"
-_MOST_EMPTY = 64
+_MAX_BYTES_EMPTY = 64
 """Bytes of empty lines too many before what is packed."""
 
 
@@ -42,7 +42,7 @@ def _packing_of(parts: Iterator[bytes], *, is_deflate: bool) -> tuple[str | None
     head = b""
     for part in parts:
         head += part
-        if len(head.lstrip(_EMPTY_LINES)) >= len(_GZIP) or len(head) > _MOST_EMPTY:
+        if len(head.lstrip(_EMPTY_LINES)) >= len(_GZIP) or len(head) > _MAX_BYTES_EMPTY:
             break
     bare = head.lstrip(_EMPTY_LINES)
     kind = _kind(bare) or ("raw" if is_deflate and _begins(head, _WINDOWS["raw"]) else None)

@@ -25,7 +25,7 @@ MAX_BYTES = 50_000_000
 """A larger answer is no picture."""
 SILENCE = 0.9
 """Of the time that a picture may take: who sends nothing for so long is told from who is too slow."""
-_MOST_BEFORE = 200
+_MAX_BYTES_BEFORE = 200
 """Bytes that have come when it is known whether an answer begins with a picture."""
 _LINES = re.compile(rb"\s*(?:--[\w-]|HTTP/\d|[A-Za-z][\w-]*[ \t]*:[ \t])")
 """A boundary, or headers of the picture's own, whatever the answer's headers say: a stream's, or a program's."""
@@ -108,7 +108,7 @@ class HttpSnapshot:
                 body += part
                 if len(body) > MAX_BYTES:
                     raise NoAnswerError(f"it sends more than {MAX_BYTES} bytes")
-                if len(body) - len(part) < _MOST_BEFORE and _LINES.match(body):
+                if len(body) - len(part) < _MAX_BYTES_BEFORE and _LINES.match(body):
                     return _first_picture(itertools.chain([bytes(body)], parts), kind)
         begun = body.lstrip(_BLANKS)
         return bytes(begun if _BEGINNINGS.match(begun) else body.lstrip(b"\r\n"))

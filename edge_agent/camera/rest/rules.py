@@ -11,7 +11,7 @@ OFTEN_S = 2.2
 """Key frames that come so often show a change soon enough by themselves, where sizes don't tell."""
 INTERVALS = 4
 """So many last intervals say how often they come."""
-FIRST_DISTRUST_S, LONGEST_DISTRUST_S = 600.0, 86_400.0
+FIRST_DISTRUST_S, MAX_DISTRUST_S = 600.0, 86_400.0
 """What was wrong is trusted again after so long, and after twice as long where it is wrong again sooner than that."""
 
 
@@ -31,7 +31,7 @@ class _Distrust:
         if self.holds(at_s):
             return
         has_proved_itself = at_s - self._until_s >= self._lasted_s
-        self._lasted_s = FIRST_DISTRUST_S if has_proved_itself else min(2 * self._lasted_s, LONGEST_DISTRUST_S)
+        self._lasted_s = FIRST_DISTRUST_S if has_proved_itself else min(2 * self._lasted_s, MAX_DISTRUST_S)
         self._until_s = at_s + self._lasted_s
 
 

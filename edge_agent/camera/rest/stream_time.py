@@ -2,7 +2,7 @@
 
 from edge_agent.camera.rest.slices import VideoPacket
 
-MOST_S = 10.0
+MAX_STEP_S = 10.0
 """Longer steps are mistakes of the camera's clock, in seconds."""
 APART_S = 5.0
 """Packets come so much late or early, and no more: beyond it the camera's clock is too slow, too fast, or stands."""
@@ -28,7 +28,7 @@ class StreamTime:
         dts, unit = packet.dts, packet.time_base
         coded_s = None if dts is None else dts * unit.numerator / unit.denominator  # a Fraction's own product is slow
         step_s = came_s - self._came_s
-        if coded_s is not None and self._coded_s is not None and 0 <= coded_s - self._coded_s <= MOST_S:
+        if coded_s is not None and self._coded_s is not None and 0 <= coded_s - self._coded_s <= MAX_STEP_S:
             step_s = coded_s - self._coded_s
         ours_s = came_s - self._first_s
         at_s = min(max(self._at_s + step_s, ours_s - APART_S), ours_s + APART_S)

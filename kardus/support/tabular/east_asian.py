@@ -15,11 +15,11 @@ _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
 _HALF_WIDTH = re.compile("[\uff61-\uff9f]")
 _OTHER = re.compile("[^\x00-\x7f\uff61-\uff9f]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
-MOST_ODD = 0.2
+MAX_SHARE_ODD = 0.2
 """So many of a list's words may have an odd letter, as a name has."""
-FEWEST_SYLLABLES = 12
+MIN_SYLLABLES = 12
 """Chinese reads as Korean without any Chinese letter among so many once in hundreds of lists."""
-MOST_WITHOUT_KANA = 8
+MAX_WITHOUT_KANA = 8
 """Of more Japanese words one has kana."""
 _LAST_USUAL_OF_BIG5 = 0xC6
 """The first byte of the last letters that are in daily use there; the rest are rare ones."""
@@ -34,15 +34,15 @@ def is_japanese(text: str) -> bool:
 
 def is_korean(text: str) -> bool:
     """Whether a text is long enough to show that it is: all words are of usual Hangul alone."""
-    return not any(map(_is_odd_korean, words_beyond_ascii(text))) and len(set(_HANGUL.findall(text))) > FEWEST_SYLLABLES
+    return not any(map(_is_odd_korean, words_beyond_ascii(text))) and len(set(_HANGUL.findall(text))) > MIN_SYLLABLES
 
 
 def may_be(encoding: str, text: str) -> bool:
     """Whether a text, as an encoding reads it, may be of that encoding's language."""
     words = words_beyond_ascii(text)
-    if _ODD[encoding] is _is_odd_japanese and len(words) > MOST_WITHOUT_KANA and not any(map(_KANA.search, words)):
+    if _ODD[encoding] is _is_odd_japanese and len(words) > MAX_WITHOUT_KANA and not any(map(_KANA.search, words)):
         return False
-    return sum(map(_ODD[encoding], words)) <= MOST_ODD * len(words)
+    return sum(map(_ODD[encoding], words)) <= MAX_SHARE_ODD * len(words)
 
 
 def only_encoding(readings: Mapping[str, str]) -> str | None:
@@ -51,7 +51,7 @@ def only_encoding(readings: Mapping[str, str]) -> str | None:
     Letters of one byte each come in pairs by chance: not in a dozen words.
     """
     found = [name for name, text in readings.items() if may_be(name, text)]
-    is_long = len(found) == 1 and len(words_beyond_ascii(readings[found[0]])) > FEWEST_SYLLABLES
+    is_long = len(found) == 1 and len(words_beyond_ascii(readings[found[0]])) > MIN_SYLLABLES
     return found[0] if is_long else None
 
 

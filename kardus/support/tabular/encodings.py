@@ -50,16 +50,16 @@ _SIBLINGS = (
 _JAPANESE, _KANA = "euc_jp", re.compile("[\u3041-\u30fe]")
 """Any Chinese and Korean text is one in it, but no longer Japanese one is without these letters."""
 _TAKEN_FOR_WESTERN, FEW_WORDS = ("cp1250", "cp1258", "mac_roman"), 4
-MOST_LOOKED_AT = 100_000
+MAX_LOOKED_AT = 100_000
 """So many characters show a language."""
 MANY_WORDS = 12
 """All of one language's letters: not by chance."""
 _TAKEN_FOR_MIXED = ("cp1250", "cp1254", "cp1257")
 _THAI, _SHIFT_JIS, _KOREAN = "cp874", "cp932", "cp949"
 _SEVERAL_BYTES = frozenset({"cp932", "gb18030", "big5", "cp949"})
-MOST_CHAOS, LEAST_COHERENCE = 0.06, 0.1
+MAX_CHAOS, MIN_COHERENCE = 0.06, 0.1
 """A text that looks more confused in its likeliest encoding, and like no language, is in another one."""
-LEAST_LEAD, LEAST_COHERENCE_LEAD = 0.025, 0.25
+MIN_LEAD, MIN_COHERENCE_LEAD = 0.025, 0.25
 """It may be in another one that is so little more confused, and so little less like a language."""
 
 
@@ -111,7 +111,7 @@ def likely_encodings(content: bytes) -> list[str]:
     if not found:
         return []
     best = found[0]
-    is_doubtful = (best.chaos > MOST_CHAOS and best.coherence < LEAST_COHERENCE) or not reads_as_words(str(best))
+    is_doubtful = (best.chaos > MAX_CHAOS and best.coherence < MIN_COHERENCE) or not reads_as_words(str(best))
     rivals = [
         other.encoding for other in found[1:] if str(other) != str(best) and (is_doubtful or _is_rival(best, other))
     ]
@@ -135,7 +135,7 @@ def _of_known_language(content: bytes) -> str | None:
 
 def _readings(content: bytes, names: Iterable[str]) -> dict[str, str]:
     """How these encodings read the beginning of a text, where they can read all of it."""
-    return {name: content.decode(name)[:MOST_LOOKED_AT] for name in names if _decodes(content, name)}
+    return {name: content.decode(name)[:MAX_LOOKED_AT] for name in names if _decodes(content, name)}
 
 
 def _rivals_of_western(content: bytes) -> list[str]:
@@ -188,9 +188,9 @@ def _is_rival(best: "CharsetMatch", other: "CharsetMatch") -> bool:
     """
     if other.encoding in _SEVERAL_BYTES and best.encoding not in _SEVERAL_BYTES:
         return True
-    if other.encoding == _THAI and other.coherence < LEAST_COHERENCE and best.encoding not in _SEVERAL_BYTES:
+    if other.encoding == _THAI and other.coherence < MIN_COHERENCE and best.encoding not in _SEVERAL_BYTES:
         return False
-    return other.chaos - best.chaos < LEAST_LEAD and best.coherence - other.coherence < LEAST_COHERENCE_LEAD
+    return other.chaos - best.chaos < MIN_LEAD and best.coherence - other.coherence < MIN_COHERENCE_LEAD
 
 
 def _wide(content: bytes) -> str | None:

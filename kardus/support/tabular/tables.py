@@ -30,7 +30,7 @@ _ALWAYS_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".ods")
 """An .xls may be a text under another name, as many programs export it."""
 
 
-FEWEST_SWALLOWED = 3
+MIN_SWALLOWED = 3
 """In a table of fewer columns a comma in a remark would pass for a line of it."""
 
 
@@ -187,7 +187,7 @@ def _wrong_length(number: int, header: Header, cells: Sequence[str]) -> tuple[st
 
 def _swallowed(number: int, header: Header, cells: Sequence[str], delimiter: str) -> Iterator[str]:
     """Of a quote that was never closed, the next one, some lines below, is the end: what is between is one cell."""
-    if header.width < FEWEST_SWALLOWED:
+    if header.width < MIN_SWALLOWED:
         return
     for cell in cells:
         if "\n" in cell and any(line.count(delimiter) >= header.width - 1 for line in cell.splitlines()[1:-1]):

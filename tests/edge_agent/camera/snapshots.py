@@ -6,13 +6,13 @@ from typing import Any
 from PIL import Image
 
 from edge_agent.camera.http.snapshot import HttpSnapshot
-from edge_agent.config.sources import LONGEST_WAIT_S, SnapshotSource
+from edge_agent.config.sources import MAX_WAIT_S, SnapshotSource
 from kardus.inference.part_decoded import whole_of
 from tests.cameras import (
     HttpCamera,
 )
 
-LONG_S = LONGEST_WAIT_S
+LONG_S = MAX_WAIT_S
 """So long a camera that answers is waited for: a busy machine needs it, however small the answer is."""
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.camera.rest.slices import VideoPacket
-from edge_agent.camera.rest.stream_time import APART_S, MOST_S, StreamTime
+from edge_agent.camera.rest.stream_time import APART_S, MAX_STEP_S, StreamTime
 
 
 def _packet(dts: int | None) -> VideoPacket:
@@ -46,7 +46,7 @@ def test_whatever_a_camera_says_time_never_goes_back_and_stays_near_ours(
         last_s = at_s
 
 
-@pytest.mark.parametrize("jump", [-90_000, round((MOST_S + 1) * 90_000), None])
+@pytest.mark.parametrize("jump", [-90_000, round((MAX_STEP_S + 1) * 90_000), None])
 def test_a_camera_whose_clock_jumps_or_that_has_none_is_timed_by_ours(jump: int | None) -> None:
     time = StreamTime()
     time.of(_packet(900_000), 100.0)

@@ -13,7 +13,7 @@ from edge_agent.config.sections import VerdictSection
 from edge_agent.deciding.judging import LocationJudge, Votes
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.deciding.recorder import Recorder
-from edge_agent.deciding.verdict import FEWEST_TURNED, VIEW_DOUBTED, VOTE_AGAIN_S, ViewDoubts
+from edge_agent.deciding.verdict import MIN_TURNED, VIEW_DOUBTED, VOTE_AGAIN_S, ViewDoubts
 from edge_agent.records import Activity, Expectation, Finding, SlotObservations
 from edge_agent.replay.player import NoOutbox
 from kardus.contract.manifest import Calibration, ClassInfo
@@ -243,7 +243,7 @@ def test_of_several_slots_the_one_that_changed_counts_and_of_two_changes_the_sho
 
 
 def test_few_locations_are_told_at_once() -> None:
-    rack = _Cameras(FEWEST_TURNED - 1)
+    rack = _Cameras(MIN_TURNED - 1)
     rack.see(dict.fromkeys(rack.names, EMPTY))
     assert rack.verdicts() == {EMPTY}
     many = _Cameras(12)

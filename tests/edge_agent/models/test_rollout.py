@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.config.sections import ModelSection
-from edge_agent.models.rollout import FEWEST_CROPS, ModelRollout
+from edge_agent.models.rollout import MIN_CROPS, ModelRollout
 from edge_agent.models.updates import IntakeResult, UpdateRequest
 from edge_agent.records import ClassifiedCrops
 from kardus.contract.messages import Expected
@@ -126,7 +126,7 @@ def test_of_a_bundle_with_a_second_network_by_an_earlier_version_the_one_model_j
 
 def test_it_does_not_take_over_before_it_was_compared(box: Box) -> None:
     box.order(made("1.0.1"))
-    assert len(box.crops) >= FEWEST_CROPS
+    assert len(box.crops) >= MIN_CROPS
     assert not box.pass_time(100 * SHADOW_S)
     assert box.models.status.phase == "shadowing"
     box.look()

@@ -41,7 +41,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 TOPICS = Topics("hall", "box")
 LOCATIONS = ["A-1", "A-2", "A-3"]
 VERDICTS = [Verdict.MATCH, Verdict.MISMATCH, Verdict.EMPTY, Verdict.UNCERTAIN]
-MOST_ROUNDS = 200
+MAX_ROUNDS = 200
 
 
 class DeliveryMachine(RuleBasedStateMachine):
@@ -180,7 +180,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     def _deliver_the_rest(self) -> None:
         self.broker.connect()
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             self.delivery.wake()
             self.go(31.0)
             self.go(0.0)  # over a new connection, where there was no answer for so long

@@ -33,7 +33,7 @@ def test_who_has_all_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_others_publish_without_a_pause_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retained, "LONGEST_SETTLE_S", 0.05)
+    monkeypatch.setattr(retained, "MAX_SETTLE_S", 0.05)
     answer = RetainedAnswer()
     answer.note(is_echo=True)
 
@@ -47,7 +47,7 @@ def test_what_others_publish_without_a_pause_is_not_waited_for(monkeypatch: pyte
 def test_a_broker_that_keeps_the_echo_back_is_not_waited_for_as_long_as_others_publish(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retained, "LONGEST_S", 0.05)
+    monkeypatch.setattr(retained, "MAX_RETRY_AFTER_S", 0.05)
     answer = RetainedAnswer()
 
     def publish() -> bool:

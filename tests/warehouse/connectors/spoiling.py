@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kardus.support.control_characters import STEERING
 
-MOST_SAID = 1000
+MAX_LINE_CHARACTERS = 1000
 """Characters of a line."""
 MISSING = object()
 """A member that isn't there."""
@@ -67,7 +67,7 @@ spoilings = st.builds(Spoiling, st.integers(0, 6), st.integers(0, 200), values)
 
 def is_line(text: str) -> bool:
     """Whether it is one line at most, not long, and steers no terminal."""
-    return len(text.splitlines()) <= 1 and len(text) < MOST_SAID and not STEERING.search(text)
+    return len(text.splitlines()) <= 1 and len(text) < MAX_LINE_CHARACTERS and not STEERING.search(text)
 
 
 def _places(value: Any, here: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

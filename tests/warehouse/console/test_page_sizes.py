@@ -32,7 +32,7 @@ from warehouse.store.database import Database
 from warehouse.store.labels import StatedTruth
 from warehouse.store.opening import open_database
 
-MOST_BYTES = 200_000
+MAX_BYTES = 200_000
 AGENTS, CAMERAS, RACKS, TASKS, PEOPLE, TILES = 300, 4, 700, 300, 300, 310
 WORDS = "The 200 ml pouch of Jasmine Tea & Lemon"
 REASON = "2 of 32 marks of the view are found again: was the camera moved? Look at its picture, and lay it out anew"
@@ -98,7 +98,7 @@ def parts(browser: Browser, path: str) -> list[str]:
     for address in asked:
         answer = browser.get(address)
         assert answer.status_code == 200, (address, answer.text)
-        assert len(answer.content) <= MOST_BYTES, (address, len(answer.content))
+        assert len(answer.content) <= MAX_BYTES, (address, len(answer.content))
         found.append(answer.text)
         onward = re.search(r'<a class="button" href="([^"]*)">(Further on|Selanjutnya)', answer.text)
         asked += [html.unescape(onward[1])] if onward else []
@@ -142,7 +142,7 @@ def test_no_page_is_large(full: Console, path: str) -> None:
     for asked in more:
         answer = browser.get(path, params=ASKED | asked)
         assert answer.status_code in (200, 422, 503), answer.text
-        assert len(answer.content) <= MOST_BYTES, len(answer.content)
+        assert len(answer.content) <= MAX_BYTES, len(answer.content)
 
 
 @pytest.mark.parametrize("language", ["en", "id"])
@@ -159,7 +159,7 @@ def test_a_rack_s_parts_are_small_however_long_its_names_are(file_database: Data
     shown, number = list[str](), 1
     while True:
         answer = browser.get(f"/rack?name=H-01&part={number}")
-        assert len(answer.content) <= MOST_BYTES
+        assert len(answer.content) <= MAX_BYTES
         shown += re.findall(r'<article id="(t\w+)"', answer.text)
         if f'&amp;part={number + 1}"' not in answer.text:
             break
@@ -200,7 +200,7 @@ def test_what_comes_live_is_the_part_that_is_shown(full: Console) -> None:
     with watching(full, (Role.SUPERVISOR, address, "en")) as (watcher,):
         told = watcher.next()
     assert told["event"] == "part"
-    assert len(told["data"].encode()) <= MOST_BYTES
+    assert len(told["data"].encode()) <= MAX_BYTES
     assert re.findall(entry, told["data"]) == re.findall(entry, page)
     assert "That is wrong" in told["data"]
 

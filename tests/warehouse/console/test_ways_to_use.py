@@ -20,7 +20,7 @@ from warehouse.console.pages.settings import PageSettings
 from warehouse.store.database import Database
 
 WRONG, EMPTY, RIGHT, DISPUTED = "A-01-1-01", "A-01-2-02", "A-01-2-03", "A-01-3-01"
-MOST_TABS = 60
+MAX_TABS = 60
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes, when it ends
 
 
@@ -60,7 +60,7 @@ def site(file_database: Database) -> Iterator[Site]:
 
 def tab_to(page: Page, selector: str) -> None:
     """Press Tab until this has the focus; whatever has it on the way is to be seen."""
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         page.keyboard.press("Tab")
         seen = page.evaluate(
             "() => { const one = document.activeElement, box = one.getBoundingClientRect(); "

@@ -12,7 +12,7 @@ from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.oidc.open_id_provider import OpenIdProvider
 from warehouse.console.identity.people import add_person, change_password, change_role, find_person
 from warehouse.console.identity.roles import Role
-from warehouse.console.identity.sessions import LONGEST_PROVIDED
+from warehouse.console.identity.sessions import MAX_PROVIDED_SESSION
 from warehouse.console.limits import RateLimit
 from warehouse.oidc.provider import IdentityProvider
 from warehouse.store.database import Database
@@ -158,7 +158,7 @@ def test_who_signs_out_here_is_offered_to_do_so_there(database: Database, provid
 def test_a_session_by_a_provider_ends_after_half_a_day(database: Database, provider: IdentityProvider) -> None:
     browser, local = entered(database, provider), Browser(console_over(database), Role.VIEWER)
     with database.noting() as connection:
-        connection.execute(update(sessions).values(made=present() - LONGEST_PROVIDED * 1.01))
+        connection.execute(update(sessions).values(made=present() - MAX_PROVIDED_SESSION * 1.01))
     assert (browser.get("/").status_code, local.get("/").status_code) == (303, 200)
 
 

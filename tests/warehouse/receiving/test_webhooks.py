@@ -94,7 +94,7 @@ def endpoint() -> Iterator[Endpoint]:
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """An empty one; waits are short."""
     monkeypatch.setattr(webhooks, "ALERT_POLL_S", 0.02)
-    monkeypatch.setattr(webhooks, "LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr(webhooks, "MAX_PAUSE_S", 0.05)
     found = open_database(tmp_path / "k.sqlite", make=True)
     yield found
     found.close()

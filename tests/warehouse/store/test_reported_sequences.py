@@ -13,7 +13,7 @@ from tests.warehouse.receiving.making import write, writer_of
 from warehouse.receiving.resend_requests import GAP_GRACE_S, resend_requests_due
 from warehouse.store.database import Database
 from warehouse.store.reader import StoreReader
-from warehouse.store.reported_sequences import MOST_SINCE
+from warehouse.store.reported_sequences import MAX_SEQUENCES_AHEAD
 
 
 def _ack(database: Database, box: Publisher) -> Ack:
@@ -48,7 +48,7 @@ def test_a_wrong_sequence_is_in_no_acknowledgement_that_the_agent_would_refuse(
     assert _ack(database, box) == Ack(epoch=box.epoch, contiguous_to=7)
 
 
-@pytest.mark.parametrize("sequence", [2 * MOST_SINCE, MAX_COUNT])
+@pytest.mark.parametrize("sequence", [2 * MAX_SEQUENCES_AHEAD, MAX_COUNT])
 def test_what_lies_before_a_wrong_sequence_is_not_missing_and_not_asked_for(sequence: int, database: Database) -> None:
     box = Publisher()
     write(database, *box.events(3), box.online(), _forged(box, sequence))

@@ -15,7 +15,7 @@ from warehouse.connectors.deliver.target import TargetError
 from warehouse.connectors.http_client import HttpClient
 
 _GONE = frozenset({httpx2.codes.NOT_FOUND, httpx2.codes.GONE})
-_MOST_STATUS = 999
+_MAX_STATUS = 999
 _SAID = 300
 
 
@@ -94,7 +94,7 @@ def _status(given: Any) -> int:
     """A status, also as a text; 0: it is none, and so says nothing against an event."""
     if type(given) is int:
         return given
-    return (whole_number(given, _MOST_STATUS) or 0) if isinstance(given, str) else 0
+    return (whole_number(given, _MAX_STATUS) or 0) if isinstance(given, str) else 0
 
 
 def _reason(job: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from warehouse.connectors.web_address import WebAddress
 JOB_S = 30.0
 """How long a job is waited for at a time; one that takes longer is asked for again at the next attempt. After a restart
 it is begun anew, and `eventID` tells what is there already."""
-MOST_JOBS = 100
+MAX_JOBS = 100
 """So many whose outcome isn't known are kept in mind."""
 POLL_S = 0.2
 VERSIONS = {"GS1-EPCIS-Version": "2.0.0", "GS1-CBV-Version": "2.0.0", "GS1-Capture-Error-Behaviour": "rollback"}
@@ -136,7 +136,7 @@ class EpcisTarget:
                 raise TargetBusyError(f"{job.url}: the capture job isn't over within {JOB_S:g} s")
 
     def _remember(self, which: tuple[int, ...], job: CaptureJob) -> None:
-        while len(self._begun) >= MOST_JOBS:
+        while len(self._begun) >= MAX_JOBS:
             del self._begun[next(iter(self._begun))]
         self._begun[which] = job
 

@@ -20,7 +20,7 @@ from warehouse.store.database import Database, StoreError
 from warehouse.store.events import last_event_number
 from warehouse.store.json_texts import without_nul_text
 from warehouse.store.tables import deliveries, events, targets
-from warehouse.store.waits import LONGEST_PAUSE_S, LONGEST_WAIT_S, is_over, waits
+from warehouse.store.waits import MAX_PAUSE_S, MAX_WAIT_S, is_over, waits
 
 TARGET_LEASE_S = 180.0
 """A deliverer elsewhere that hasn't renewed for so long, by the clock of whoever waits for it, is taken over from."""
@@ -172,7 +172,7 @@ class DeliveryQueue:
         columns = (d.event, d.location, d.agent, d.received, d.payload)
         chosen = select(*columns).where(*self._waiting(), d.event.in_(firsts))
         with self._database.reading() as connection:
-            is_due = is_over(d.due, time.time(), LONGEST_WAIT_S)
+            is_due = is_over(d.due, time.time(), MAX_WAIT_S)
             rows = connection.execute(chosen.where(is_due).order_by(d.event).limit(limit)).all()
             found, unreadable = read_events(connection, self._target, self._done(connection), rows)
         if unreadable:
@@ -244,7 +244,7 @@ class DeliveryQueue:
                 connection.execute(update(targets).where(targets.c.name == self._target).values(done=done))
 
     def _row(self, one: Outgoing, tries: int, reason: str) -> dict[str, Any]:
-        pause_s = backoff_s(tries, first_s=1, cap_s=LONGEST_PAUSE_S) if tries else 0.0
+        pause_s = backoff_s(tries, first_s=1, cap_s=MAX_PAUSE_S) if tries else 0.0
         return {
             "target": self._target,
             "event": one.number,

@@ -18,7 +18,7 @@ from warehouse.connectors.deliver.queue import DeliveryQueue, ForgottenError
 from warehouse.connectors.deliver.renewal import LeaseRenewal
 from warehouse.connectors.deliver.target import DeliveryTarget, Outgoing, Refusals, TargetBusyError, TargetError
 from warehouse.store.database import StoreError
-from warehouse.store.waits import LONGEST_PAUSE_S
+from warehouse.store.waits import MAX_PAUSE_S
 
 POLL_S = 0.5
 EVENTS_PER_ROUND = 500
@@ -257,4 +257,4 @@ class TargetWorker(Worker):
         failures = self.status.failures
         if not failures:
             return POLL_S
-        return POLL_S + max(self._left_alone_s, backoff_s(failures, first_s=1, cap_s=LONGEST_PAUSE_S))
+        return POLL_S + max(self._left_alone_s, backoff_s(failures, first_s=1, cap_s=MAX_PAUSE_S))

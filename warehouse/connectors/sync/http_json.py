@@ -17,7 +17,7 @@ from warehouse.connectors.sync.polled import PolledSource
 from warehouse.connectors.sync.source import SourceError, StockSnapshot, managed_codes, stock_rows
 from warehouse.connectors.web_address import WebAddress
 
-MOST_PAGES = 10_000
+MAX_PAGES = 10_000
 _REMEDY = (
     "ask for all at once, or name the next page's place with source.following, as '@.next'; if it is all there is, set "
     "source.whole"
@@ -101,8 +101,8 @@ class HttpSource(PolledSource):
         rows = len(found)
         while following := self._following(response, page, parts, rows):
             address = self._client.neighbour(response, following)
-            if address in seen or len(seen) == MOST_PAGES:
-                raise SourceError(f"{url}: its pages lead in a circle, or are more than {MOST_PAGES}")
+            if address in seen or len(seen) == MAX_PAGES:
+                raise SourceError(f"{url}: its pages lead in a circle, or are more than {MAX_PAGES}")
             seen.add(address)
             response = self._asked(address, {})
             page = self._client.json(response)

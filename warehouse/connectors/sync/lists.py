@@ -17,7 +17,7 @@ from warehouse.stock.stock_codes import location_problems
 from warehouse.stock.stock_list import COLUMNS, fraction_problems, with_sku
 
 UNFINISHED = (".part", ".tmp", ".filepart", "~")
-MOST_NAMED = 5
+MAX_NAMED = 5
 """So many wrong lines are named; the others are counted."""
 
 
@@ -87,8 +87,8 @@ def snapshot_of(path: Path, form: ListForm, name: str) -> StockSnapshot:
     if not rows:
         raise SourceError(f"{name}: no location is listed")
     if problems := [*_unreadable(rows)] or fraction_problems(_names(row) for row in rows):
-        more = f"; and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
-        raise SourceError(f"{name}: {'; '.join(problems[:MOST_NAMED])}{more}")
+        more = f"; and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
+        raise SourceError(f"{name}: {'; '.join(problems[:MAX_NAMED])}{more}")
     return StockSnapshot(tuple(dict.fromkeys(row.values["location"] for row in rows)), tuple(rows))
 
 

@@ -55,7 +55,7 @@ _AROUND = _names(
 """Members in which such words stand, and nothing of one location, beside those whose name begins with `pag`."""
 _DEPTH = 16
 """So many objects may stand in one another."""
-MOST_ROWS = 10**15
+MAX_ROWS = 10**15
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
 _NO_ADDRESS = re.compile("^x-?(?:wp-|ms-|pagination$)?", re.IGNORECASE)
 _SHOWN = 60
@@ -106,11 +106,11 @@ def number_of(value: Any) -> int | None:
     if type(value) is int:
         return value
     if type(value) is float:
-        return int(value) if value.is_integer() and abs(value) < MOST_ROWS else None
+        return int(value) if value.is_integer() and abs(value) < MAX_ROWS else None
     if not isinstance(value, str):
         return None
     text = value.strip()
-    return whole_number(text.replace(",", "") if _GROUPED.fullmatch(text) else text, MOST_ROWS)
+    return whole_number(text.replace(",", "") if _GROUPED.fullmatch(text) else text, MAX_ROWS)
 
 
 def leads_on(value: Any) -> bool:

@@ -16,8 +16,8 @@ from warehouse.connectors.sync.page_words import (
     LAST,
     LIMIT,
     LIMIT_ASKED,
+    MAX_ROWS,
     MORE,
-    MOST_ROWS,
     NEXT,
     PAGES,
     TOTAL,
@@ -94,8 +94,8 @@ class AnswerParts:
         if found is None or found[1] is None:
             is_part = is_partial
         else:
-            first, last = whole_number(found[1], MOST_ROWS), whole_number(found[2], MOST_ROWS)
-            total = last + 1 if found[3] == "*" and last is not None else whole_number(found[3], MOST_ROWS)
+            first, last = whole_number(found[1], MAX_ROWS), whole_number(found[2], MAX_ROWS)
+            total = last + 1 if found[3] == "*" and last is not None else whole_number(found[3], MAX_ROWS)
             is_part = first is None or last is None or total is None or last + 1 < total
             is_part |= self._pages == 1 and (first != 0 or (found[3] == "*" and is_partial))
         return f"its status is {status}, and its Content-Range '{said[:_SHOWN]}'" if is_part else ""

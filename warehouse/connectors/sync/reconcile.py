@@ -14,7 +14,7 @@ from warehouse.stock.list_notes import spelling_key
 from warehouse.stock.publishing import StockChange, expected_changes
 from warehouse.stock.stock_list import StockLine, StockRules, stock_lines
 
-MOST_LOST = 0.2
+MAX_SHARE_LOST = 0.2
 """An answer by which more than this share of the managed locations are gone at once, or of the occupied ones hold
 nothing any more, is a broken one, until somebody confirms it. A question is asked every minute: what is picked in one
 is a hundredth, a zone, a client or a page that is missing is a third or a half."""
@@ -23,7 +23,7 @@ FEW = 5
 of six are a morning's work, and as many walks are soon made."""
 ALL = 2
 """Where so many are occupied or more, all of them at once is an answer that says nothing."""
-MOST_MIXED = 0.5
+MAX_SHARE_MIXED = 0.5
 """An answer by which more than this share of the occupied locations, and more than FEW, have become mixed is a broken
 one, too: a query that joins a table twice gives every product several names."""
 CONFIRM = "look at what it answers, and if it is right, start once with --yes"
@@ -127,11 +127,11 @@ def _suspicion(managed: set[str], wanted: Sequence[StockLine], known: Mapping[st
     """What was known, and is lost by this answer."""
     before = {code for code, expected in known.items() if expected.managed}
     gone = before - managed
-    if len(gone) > MOST_LOST * len(before):
+    if len(gone) > MAX_SHARE_LOST * len(before):
         return f"the WMS names {len(managed)} managed locations, and {len(gone)} of {len(before)} are gone"
     occupied = {code for code in before if known[code].sku is not None}
     lost = occupied & (gone | {line.location for line in wanted if line.sku is None})
-    if len(lost) > max(FEW, MOST_LOST * len(occupied)) or len(lost) == len(occupied) >= ALL:
+    if len(lost) > max(FEW, MAX_SHARE_LOST * len(occupied)) or len(lost) == len(occupied) >= ALL:
         return f"{len(lost)} of {len(occupied)} occupied locations would be empty or given up at once"
     return ""
 
@@ -140,7 +140,7 @@ def _mixture(wanted: Iterable[StockLine], known: Mapping[str, Expected]) -> str:
     """Locations that have become mixed, also by the first answer."""
     stocked = [line for line in wanted if line.sku is not None or line.reason]
     new = [line for line in stocked if line.reason and ((one := known.get(line.location)) is None or one.managed)]
-    if len(new) <= max(FEW, MOST_MIXED * len(stocked)):
+    if len(new) <= max(FEW, MAX_SHARE_MIXED * len(stocked)):
         return ""
     return (
         f"{len(new)} of {len(stocked)} locations with stock (as '{new[0].location}') would be given up as mixed at once"

@@ -25,7 +25,7 @@ except ImportError as error:
 
 TIMEOUT_S = 60.0
 """For one connection, with everything that is asked over it."""
-MOST_BYTES = 200_000_000
+MAX_BYTES = 200_000_000
 POLL_S = 0.2
 
 
@@ -135,8 +135,8 @@ class SftpSource:
             await asyncio.sleep(min(POLL_S, max(0.0, until_s - loop.time())))
 
     async def _fetched(self, sftp: asyncssh.SFTPClient, found: _Stamp) -> bytes:
-        if found.size > MOST_BYTES:
-            raise SourceError(f"{self.name}: {found.name} is longer than {MOST_BYTES // 1_000_000} MB")
+        if found.size > MAX_BYTES:
+            raise SourceError(f"{self.name}: {found.name} is longer than {MAX_BYTES // 1_000_000} MB")
         async with sftp.open(f"{self._settings.folder}/{found.name}", "rb") as file:
             content = cast("bytes", await file.read(found.size + 1))
         if len(content) != found.size:

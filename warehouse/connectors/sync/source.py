@@ -20,7 +20,7 @@ from warehouse.connectors.errors import ConnectorError
 RESIDUE = 1e-6
 """What sums of fractions leave over: so much of a product is none of it."""
 _SHOWN = 40
-_MOST_DIGITS = 30
+_MAX_DIGITS = 30
 """Of a number as it would stand in a list; Python itself writes no more than 4,300."""
 _NAMED = 300
 """So many characters of a value, and of columns' names, are shown."""
@@ -137,7 +137,7 @@ def cell_text(value: Any) -> str:
         return value.strip()
     if value is None:
         return ""
-    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MOST_DIGITS:
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MAX_DIGITS:
         return str(int(value)) if value == value.to_integral_value() else str(value)
     return str(value).strip()
 

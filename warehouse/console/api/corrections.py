@@ -17,7 +17,7 @@ from warehouse.console.problems import ProblemError
 from warehouse.store.labels import TEACHING, StatedTruth
 from warehouse.store.tables import agent_beside, events
 
-_MOST_CORRECTIONS = 10
+_MAX_CORRECTIONS = 10
 """More corrections of one look in a row are taken for something new."""
 NOTHING = CorrectionOutcome(outcome="not told", reason="it isn't the last look at this location")
 
@@ -30,7 +30,7 @@ def correction_question(connection: Connection, row: Row[Any]) -> Question | Non
     later = select(events.c.payload).where(
         events.c.location == row.location, agent_beside == row.agent, events.c.number > number
     )
-    for payload in connection.execute(later.order_by(events.c.number).limit(_MOST_CORRECTIONS)).scalars():
+    for payload in connection.execute(later.order_by(events.c.number).limit(_MAX_CORRECTIONS)).scalars():
         if not from_json(payload, cache_strings="keys")["data"].get("corrected"):
             return None
     truth = StatedTruth(row.truth)

@@ -19,7 +19,7 @@ IDLE = timedelta(hours=12)
 """Nobody stays in who hasn't asked for anything in that time."""
 LONGEST = timedelta(days=30)
 """Nor longer than this."""
-LONGEST_PROVIDED = timedelta(hours=12)
+MAX_PROVIDED_SESSION = timedelta(hours=12)
 """Who comes in by a provider is asked there again: it may know by then that he has left, or does something else."""
 NOTE_AFTER = timedelta(minutes=5)
 """So seldom it is noted that somebody is still there: a request shouldn't cost a transaction."""
@@ -87,7 +87,7 @@ def visit_of(database: Database, secret: str) -> Visit | None:
     )
     with database.reading() as connection:
         row = connection.execute(chosen.where(sessions.c.digest == digest)).first()
-    if row is None or now - row.seen > IDLE or now - row.began > (LONGEST_PROVIDED if row.issuer else LONGEST):
+    if row is None or now - row.seen > IDLE or now - row.began > (MAX_PROVIDED_SESSION if row.issuer else LONGEST):
         return None
     if now - row.seen > NOTE_AFTER:
         with database.noting() as connection:

@@ -41,9 +41,9 @@ _SIGNS = {f"{_TEXT}s": " ", f"{_TEXT}tab": "\t", f"{_TEXT}line-break": "\n"}
 _ASIDE = (f"{_OFFICE}annotation", f"{_OPEN}drawing:1.0 ", f"{_TABLE}shapes")
 """What may be in a cell and is no part of what it says begins so: comments and drawings."""
 _BLANKS = re.compile(r"[ \t\r\n]+")
-MOST_ROWS, MOST_COLUMNS = 1 << 20, 1 << 14
+MAX_ROWS, MAX_COLUMNS = 1 << 20, 1 << 14
 """Of a sheet, as spreadsheet programs have it."""
-MOST_ALIKE = 1000
+MAX_ROWS_ALIKE = 1000
 """Of rows that are filled alike: more of them are a style or a filling that was drawn down to the sheet's end."""
 Attributes = dict[str, str]
 
@@ -158,8 +158,8 @@ class LinesParser(Parser):
             elif name in (_CELL, _COVERED):
                 self._end_cell()
             elif name == _ROW and self._cells:
-                if self._rows.stop > MOST_ROWS + 1:
-                    raise ValueError(f"more than {MOST_ROWS} rows")
+                if self._rows.stop > MAX_ROWS + 1:
+                    raise ValueError(f"more than {MAX_ROWS} rows")
                 self._lines += _repeated_lines(self._rows, self._cells)
         super()._end(name)
 
@@ -169,15 +169,15 @@ class LinesParser(Parser):
     def _take_sign(self, name: str, attributes: Attributes) -> None:
         if self._paragraphs:
             count = int(attributes.get(f"{_TEXT}c", 1))
-            self._paragraphs[-1].append(_SIGNS[name] * min(count, MOST_COLUMNS))
+            self._paragraphs[-1].append(_SIGNS[name] * min(count, MAX_COLUMNS))
 
     def _end_cell(self) -> None:
         text = "\n".join("".join(paragraph) for paragraph in self._paragraphs)
         cell = _shown(self._cell, text, has_text=bool(self._paragraphs))
         if cell is NOTHING:
             return
-        if self._columns.stop > MOST_COLUMNS:
-            raise ValueError(f"more than {MOST_COLUMNS} columns")
+        if self._columns.stop > MAX_COLUMNS:
+            raise ValueError(f"more than {MAX_COLUMNS} columns")
         if self._is_covered or self._is_row_hidden:
             cell = hidden_cell(cell)
         for column in self._columns:
@@ -192,7 +192,7 @@ def _repeated(first: int, times: str | None) -> range:
 
 def _repeated_lines(rows: range, cells: dict[int, Cell]) -> list[SheetRow]:
     """The lines of a row that stands for several; of too many, the first, which says so."""
-    if len(rows) <= MOST_ALIKE:
+    if len(rows) <= MAX_ROWS_ALIKE:
         return [(number, cells) for number in rows]
     return [(rows.start, {place: repeated_cell(cell, rows.start, rows.stop - 1) for place, cell in cells.items()})]
 

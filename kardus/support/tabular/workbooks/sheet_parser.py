@@ -33,7 +33,7 @@ TRUE = ("1", "true")
 """How XML Schema writes that something is so."""
 _ZERO = r"0+(?:\.0*)?"
 _HIDDEN = re.compile(rf"""\s(?:hidden\s*=\s*["'](?:{"|".join(TRUE)})|ht\s*=\s*["']{_ZERO})["']""")
-_MOST_KNOWN = 20_000
+_MAX_KNOWN = 20_000
 _END = "</row>"
 
 
@@ -165,7 +165,7 @@ class _KnownCells(dict[str, Cell]):
         style, kind, formula, value, text = found.groups("") if found else ("",) * 5
         stored = unescaped(value or text)
         cell = self._shown(kind or "n", stored, style, bool(formula)) if stored or formula else NOTHING
-        if len(self) == _MOST_KNOWN:
+        if len(self) == _MAX_KNOWN:
             self.clear()
         self[rest] = cell
         return cell

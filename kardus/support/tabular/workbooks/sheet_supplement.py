@@ -16,7 +16,7 @@ ERRORS = {
     0x2B: "#GETTING_DATA",
 }
 """By their numbers, in .xls ([MS-XLS] 2.5.10) and .xlsb ([MS-XLSB] 2.5.97.2)."""
-MOST_LAID_OUT, FEWEST_FILLED = 8_000_000, 0.1
+MAX_CELLS_LAID_OUT, MIN_FILLED = 8_000_000, 0.1
 """The library lays out every cell up to the farthest ones: a second's worth, or an area that is mostly filled."""
 
 
@@ -69,7 +69,7 @@ class SheetSupplement:
     def require_near(self) -> None:
         """Raises FarCellError where a few cells stand so far from the others that laying out all takes long."""
         laid_out = self._far_row * (self._far_column + 1)
-        if laid_out > MOST_LAID_OUT and self._filled < FEWEST_FILLED * laid_out:
+        if laid_out > MAX_CELLS_LAID_OUT and self._filled < MIN_FILLED * laid_out:
             raise FarCellError(
                 f"cells stand in lines up to {self._far_row} and in columns up to {column_name(self._far_column)}, "
                 "and nearly all between them are blank"

@@ -15,7 +15,7 @@ from kardus.support.tabular.workbooks.sheet_parser import SheetRow
 from kardus.support.tabular.workbooks.sheet_supplement import FarCellError
 from kardus.support.tabular.workbooks.xlsx import Sheet, Workbook
 
-_MOST_BYTES = 4 << 30
+_MAX_BYTES = 4 << 30
 """Of address space: 1,000,000 lines of ten columns take a third."""
 _MODULE = "kardus.support.tabular.workbooks.subprocess_reader"
 
@@ -55,7 +55,7 @@ def _read(suffix: str) -> None:
     """What the other process does: every sheet of the workbook at its standard input, to its standard output."""
     from kardus.support.tabular.workbooks.calamine import CalamineFile  # noqa: PLC0415 - only the warehouse's side has it
 
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_BYTES, _MAX_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     book = CalamineFile(sys.stdin.buffer, suffix)
     sys.stdout.buffer.write(pickle.dumps([(sheet, _lines_of(book, sheet)) for sheet in book.sheets]))

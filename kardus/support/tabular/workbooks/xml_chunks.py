@@ -12,7 +12,7 @@ from typing import IO, NamedTuple
 PLAIN_TEXT = r"[^<>&\x00-\x08\x0b-\x1f]*+(?:&(?:amp|lt|gt|quot|apos);[^<>&\x00-\x08\x0b-\x1f]*+)*+"
 """Text that stands for itself, but for the five characters that XML has names for (XML 1.0, 2.4 and 4.6)."""
 _CHUNK_BYTES = 1 << 16
-_MOST_HELD = 1 << 22
+_MAX_CHUNK = 1 << 22
 """A chunk without an end that is longer is left to the parser, and all that follows it."""
 _DECLARATION = re.compile(
     r"""\ufeff?<\?xml\s+version=["']1\.0["'](?:\s+encoding=["']([A-Za-z0-9_.-]+)["'])?[^<>?]*\?>"""
@@ -46,7 +46,7 @@ def xml_chunks(part: IO[bytes], end: str) -> Iterator[XmlChunk]:
     while chunk:
         text = decoder.decode(chunk)
         marks = text if chunk is not first else _DECLARATION.sub("", text, count=1)
-        if _may_mislead(held[-1:] + marks) or len(held) > _MOST_HELD:
+        if _may_mislead(held[-1:] + marks) or len(held) > _MAX_CHUNK:
             yield XmlChunk(held + text, is_between_tags=False)
             yield from _rest(part, decoder)
             return

@@ -23,7 +23,7 @@ COUNTS = KINDS[1:4]
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "LONGEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(queue, "MAX_PAUSE_S", 0.0)
 
 
 @pytest.fixture

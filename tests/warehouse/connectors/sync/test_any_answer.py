@@ -27,7 +27,7 @@ from warehouse.connectors.sync.source import SourceError, StockSnapshot, StockSo
 from warehouse.stock.stock_list import StockRules
 
 STOCK: Stock = {f"A-{n:02d}": ("Tea", 1) for n in range(12)}
-MOST_TOUCHED = 2
+MAX_TOUCHED = 2
 """Locations that one wrong value may change: its own, and the one whose name it takes."""
 Spoil = Callable[[Any], Any]
 Rig = tuple[str, Callable[[Spoil], None]]
@@ -117,4 +117,4 @@ def _require_little(found: Plan, known: dict[str, Expected], spoiling: Spoiling)
         expected_topic(SITE, change.location).encode()
         Expected.model_validate_json(change.expected.model_dump_json())
     touched = {change.location for change in found.changes if change.location in known}
-    assert isinstance(spoiling.value, list) or len(touched) <= MOST_TOUCHED, (spoiling, found.changes)
+    assert isinstance(spoiling.value, list) or len(touched) <= MAX_TOUCHED, (spoiling, found.changes)

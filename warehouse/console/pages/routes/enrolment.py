@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from kardus.contract.enrolment import FEW_PHOTOS, MOST_PHOTOS
+from kardus.contract.enrolment import FEW_PHOTOS, MAX_PHOTOS
 from kardus.support.errors import KardusError
 from kardus.support.identifiers import uuid7
 from warehouse.console.agents.enrolments import Enrolment, enrolments_in, newest_events, products_with_crops, zipped
@@ -37,7 +37,7 @@ def show(request: Request, console: Served, __: SupervisorVisit, sku: Sku = "", 
     folder: Path | None = request.app.state.page.requests
     with console.reading() as connection:
         products = products_with_crops(connection)
-        crops = newest_events(connection, sku, MOST_PHOTOS) if sku else []
+        crops = newest_events(connection, sku, MAX_PHOTOS) if sku else []
     return page(
         request,
         "enrolment.html.jinja",

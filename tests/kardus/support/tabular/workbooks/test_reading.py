@@ -135,7 +135,7 @@ def test_a_cell_far_away_in_another_sheet_is_nobody_s_matter() -> None:
 
 
 def test_a_reader_that_is_ended_ends_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess_reader, "_MOST_BYTES", 1)
+    monkeypatch.setattr(subprocess_reader, "_MAX_BYTES", 1)
     monkeypatch.setattr(subprocess_reader, "_MODULE", "kardus.none")
     path = write_xlsb(tmp_path / "s.xlsb", ("location", "sku"), ("A-1", "Tea"))
     with pytest.raises(DataError, match=r"not a readable \.xlsb file: save it as an \.xlsx file"):
