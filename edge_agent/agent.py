@@ -189,7 +189,7 @@ class Agent:
         self._recording.use(self._recording_scope(config))
         self._session.use(agent_subscriptions(config, self._topics, self._cameras.locations))
         with self._storage.guard():  # what a full disk doesn't take is told once it does
-            self._tell_what_there_is()
+            self._announce_cameras()
         log.warning("the configuration was read again: %d locations", len(self._cameras.locations))
         return len(self._cameras.locations)
 
@@ -373,9 +373,9 @@ class Agent:
     def _decide_again(self) -> None:
         """What was decided while nothing could be stored is decided and told again."""
         self._pipeline.restart()
-        self._tell_what_there_is()
+        self._announce_cameras()
 
-    def _tell_what_there_is(self) -> None:
+    def _announce_cameras(self) -> None:
         """Cameras and locations, and which have gone since that was told."""
         home = self._config.homeassistant
         self._report.forget_others(home)

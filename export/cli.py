@@ -35,7 +35,7 @@ from kardus.support.console import (
     print_json,
     print_result,
     table_of,
-    telling_how_to_go_on,
+    with_resume_hint,
 )
 from kardus.support.errors import ProviderError, UsageError
 from kardus.support.files import require_file_target
@@ -90,7 +90,7 @@ def build_command(
     require_bundle_name(out_file)
     keys = [read_key(path) for path in sign or []]
     target = PrecisionTarget(precision, max_drop, data, calibrate)
-    with telling_how_to_go_on(out_file), err.status("Exporting") as status:
+    with with_resume_hint(out_file), err.status("Exporting") as status:
         manifest = build(
             checkpoint,
             out_file,
@@ -181,7 +181,7 @@ def enroll_command(
     """Add a new product to BUNDLE from a few photos, in seconds and without training."""
     read = read_bundle(bundle)
     info = class_info(name=name, sku=sku or name, category=category, gtin=gtin, variant=variant, face=face)
-    with telling_how_to_go_on(out_file):
+    with with_resume_hint(out_file):
         done = enroll(read, info, photos, next_release(read, out_file, version, sign))
     out.print(
         f"{out_file}: '{info.name}' from {done.photos} photos, version {done.manifest.version}; "
@@ -206,7 +206,7 @@ def answer_command(
     read = read_bundle(bundle)
     release = next_release(read, request / bundle.name, version, sign)
     release = replace(release, out=request / f"{read.manifest.name}-{release.version}.bundle")
-    with telling_how_to_go_on(request / ANSWER, "no answer was written; begin again with"):
+    with with_resume_hint(request / ANSWER, "no answer was written; begin again with"):
         answer, done = answer_request(request, read, release)
     told = f"{release.out}: '{done.manifest.classes[-1].name}' from {done.photos} photos, version {answer.version}"
     out.print(f"{told}; most like '{answer.nearest}'", soft_wrap=True, highlight=False)
@@ -225,7 +225,7 @@ def retire_command(
     """Take products out of BUNDLE: their cartons are unknown from now on."""
     read = read_bundle(bundle)
     names = list(dict.fromkeys(class_name(name) for name in names))
-    with telling_how_to_go_on(out_file):
+    with with_resume_hint(out_file):
         manifest = retire(read, names, next_release(read, out_file, version, sign))
     if EMPTY_CLASS in names:
         err.print(f"warning: without '{EMPTY_CLASS}' an agent never reports an empty location", highlight=False)
@@ -277,7 +277,7 @@ def convert_command(
     as_json: JsonOption = False,
 ) -> None:
     """Convert BUNDLE, built with --form portable, for another runtime, and compare the two on its golden crops."""
-    with telling_how_to_go_on(out_folder), err.status(f"Converting to {to}"):
+    with with_resume_hint(out_folder), err.status(f"Converting to {to}"):
         report = convert(read_bundle(bundle), to, out_folder, python=python, chip=chip)
     rows = {
         "toolkit": ", ".join(f"{name} {version}" for name, version in report.toolkit.items()),

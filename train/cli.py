@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from kardus.contract.manifest import Metric
-from kardus.support.console import err, new_app, out, print_json, table_of, telling_how_to_go_on
+from kardus.support.console import err, new_app, out, print_json, table_of, with_resume_hint
 from kardus.support.errors import UsageError
 from kardus.support.files import require_file_target
 from kardus.support.memory import keep_freed
@@ -235,7 +235,7 @@ def study_command(
         + (f" --epochs {epochs}" if epochs else "")
     )
     study = Study(data, out_dir, quick, precision, standin, arch, size, epochs)
-    with telling_how_to_go_on(kept="what it has finished is kept; go on with"), _progress() as progress:
+    with with_resume_hint(kept="what it has finished is kept; go on with"), _progress() as progress:
         display = RunDisplay(progress)
         for results in run_study(study, ProgressCallbacks(display.epoch, batch=display.batch), _note):
             page = write_study(study, results, f"kardus-train study {data.name} --out DIR{options}")

@@ -30,7 +30,7 @@ class StandingVerdict:
     reason: str = ""
 
     @property
-    def said(self) -> tuple[str, str]:
+    def outcome(self) -> tuple[str, str]:
         """What makes it another verdict."""
         return self.verdict, self.seen
 
@@ -105,12 +105,12 @@ class ReplayComparison:
             if a is None or b is None:
                 continue
             known = self._open.get(location)
-            if known and (known.a.said, known.b.said) == (a.said, b.said):
+            if known and (known.a.outcome, known.b.outcome) == (a.outcome, b.outcome):
                 continue
             if known:
                 known.until = at
                 del self._open[location]
-            if a.said != b.said:
+            if a.outcome != b.outcome:
                 self._open[location] = VerdictDifference(location, at, a, b)
                 self.differences.append(self._open[location])
         for difference in self._open.values():

@@ -110,8 +110,8 @@ def _differences(outcome: ReplayOutcome) -> Table | str:
             difference.location,
             f"{since} - {until}",
             str(difference.pictures),
-            _said(difference.a),
-            _said(difference.b),
+            _verdict_text(difference.a),
+            _verdict_text(difference.b),
             style="red" if difference.is_about_an_alert else "",
         )
     return table
@@ -128,7 +128,7 @@ def _clock(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def _said(stands: StandingVerdict) -> str:
+def _verdict_text(stands: StandingVerdict) -> str:
     seen = f" ({stands.seen})" if stands.seen and stands.verdict not in {"match", "empty"} else ""
     reason = f": {stands.reason}" if stands.reason else ""
     return f"{stands.verdict}{seen}{reason}"

@@ -193,7 +193,7 @@ class Delivery(Worker):
             self._suspicion.answered(token)
             stored, _ = flight.out.pop(token, (None, 0.0))
             if stored is None:
-                self._tell_refusal(token, refusal)
+                self._handle_refusal(token, refusal)
                 continue  # of an earlier connection, or not of the outbox
             self._suspicion.clear(stored.id)
             if not refusal:
@@ -210,7 +210,7 @@ class Delivery(Worker):
         if len(flight.done) >= READ_AHEAD or (flight.done and now_s - flight.done_since_s >= FORGET_WITHIN_S):
             self._forget()
 
-    def _tell_refusal(self, token: PublishToken, refusal: str) -> None:
+    def _handle_refusal(self, token: PublishToken, refusal: str) -> None:
         """Status, health and replies aren't in the outbox, and are said again later: once a connection is enough."""
         if refusal and token.connection == self._session.connection != self._refused_over:
             self._refused_over = token.connection

@@ -29,12 +29,12 @@ class LossReporter:
             return
         self._outbox.lost_more.clear()
         try:
-            self._tell()
+            self._announce_losses()
         except KardusError:
             self._outbox.lost_more.set()
             raise
 
-    def _tell(self) -> None:
+    def _announce_losses(self) -> None:
         news = {epoch: lost for epoch, lost in self._outbox.lost().items() if self._reported.get(epoch) != lost}
         messages = [
             Message("event", *self._lost_message(Lost(epoch=epoch, ranges=tuple(lost)), datetime.now(UTC)), retain=True)

@@ -57,7 +57,7 @@ def held_against(now: SlotColours, before: SlotColours, own: NDArray[np.bool_]) 
         before: the same slots.
         own: which places around each belong to no slot, (n, places).
     """
-    tells = own[..., None] & _can_tell(now.around.here) & _can_tell(before.around.here)
+    tells = own[..., None] & _is_unclipped(now.around.here) & _is_unclipped(before.around.here)
     level, earlier = (_by_side(np.where(tells, _log(part.around.here), np.nan)) for part in (now, before))
     exponent = _exponent(level, earlier)
     ratios = level - np.float32(exponent) * earlier  # (n, sides, 3, rings, steps)
@@ -78,7 +78,7 @@ def held_against(now: SlotColours, before: SlotColours, own: NDArray[np.bool_]) 
 def _within(now: ColourSample, before: ColourSample, of_slots: Colours, exponent: float) -> Colours:
     """The gains of n contents, as logarithms (n, 3): what is clipped now or was then says nothing of the light."""
     ratios = _log(now.here) - np.float32(exponent) * _log(before.here)
-    tells = _can_tell(now.here) & _can_tell(before.here)
+    tells = _is_unclipped(now.here) & _is_unclipped(before.here)
     own = _median(np.where(tells, ratios, np.nan).transpose(0, 2, 1), of_slots)
     slack = np.log(GAIN_SLACK)
     bounded: Colours = np.clip(own, of_slots - slack, of_slots + slack)
@@ -96,14 +96,14 @@ def _across(
     tint = (of_slots - of_slots.mean(axis=1, keepdims=True))[:, None, :]
     ratios = _log(now.here) - np.float32(exponent) * _log(before.here) - tint
     low, high = (bound[:, None, None] for bound in between)
-    tells = _can_tell(now.here) & _can_tell(before.here)
+    tells = _is_unclipped(now.here) & _is_unclipped(before.here)
     clipped = np.where(now.here.max(axis=2, keepdims=True) >= BRIGHTEST, high, low)
     own = np.where(tells.any(axis=2, keepdims=True), _mean(np.where(tells, ratios, np.nan), axis=2), clipped)
     gains: Colours = np.clip(own, low, high) + tint
     return gains
 
 
-def _can_tell(levels: Colours) -> NDArray[np.bool_]:
+def _is_unclipped(levels: Colours) -> NDArray[np.bool_]:
     can: NDArray[np.bool_] = (levels > DARKEST) & (levels < BRIGHTEST)
     return can
 

@@ -81,7 +81,7 @@ class _Reference:
     """... and the square of that distance (coloured)."""
 
     @property
-    def tells_fading(self) -> bool:
+    def shows_fading(self) -> bool:
         """Whether enough of its coloured cells are clipped nowhere; else there is white print in all of them."""
         return int(np.count_nonzero(self.whole[self.coloured])) >= limits.MIN_COLOURED
 
@@ -89,7 +89,7 @@ class _Reference:
     def of(cls, cells: Cells, rack: NDArray[np.intp], rest: NDArray[np.intp]) -> "_Reference":
         """Of a picture's cells, of which `rack` don't change, and `rest` are what the camera shows at all."""
         own = _levels(cells, rack)
-        tells, whole = _tells(own), _whole(cells, rack)
+        tells, whole = _is_well_lit(own), _whole(cells, rack)
         away = own - own.mean(axis=1, keepdims=True, dtype=np.float32)
         strength = np.square(away).sum(axis=1)
         coloured = np.flatnonzero(tells & (strength >= limits.COLOURED**2))
@@ -208,7 +208,7 @@ class ViewColours:
         if light.cast > (self._rules.max_cast if self.is_proven else limits.LEARN_AGAIN):
             return self._off(light, cells)
         self._light, self._veil = light, veil
-        counts = light.counts if reference.tells_fading else light.tells
+        counts = light.counts if reference.shows_fading else light.tells
         self._left = _colour_left(light, counts, cells, reference, self._rack)
         return FINE
 
@@ -329,7 +329,7 @@ def _whole(cells: Cells, which: NDArray[np.intp]) -> NDArray[np.bool_]:
     return np.asarray(cells[..., 3].ravel()[which] <= limits.CLIPPED)
 
 
-def _tells(levels: Pixels) -> NDArray[np.bool_]:
+def _is_well_lit(levels: Pixels) -> NDArray[np.bool_]:
     tells: NDArray[np.bool_] = (levels.min(axis=1) >= limits.BRIGHTNESS[0]) & (
         levels.max(axis=1) <= limits.BRIGHTNESS[1]
     )
@@ -359,7 +359,7 @@ def _is_plain(cells: Cells, which: NDArray[np.intp]) -> bool:
 def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Light | None:
     """None: too few cells say what it is."""
     now = _levels(cells, rack)
-    tells = reference.tells & _tells(now)
+    tells = reference.tells & _is_well_lit(now)
     counts = tells & reference.whole & _whole(cells, rack)
     if np.count_nonzero(counts) < limits.FEWEST:
         counts = tells  # a mesh, or print in every cell: a rough figure is better than none
@@ -371,7 +371,7 @@ def _light(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> _Ligh
 
 def _veil(cells: Cells, reference: _Reference, rack: NDArray[np.intp]) -> Veil | None:
     now, before = _levels(cells, rack), _levels(reference.cells, rack)
-    counts = reference.tells & _tells(now)
+    counts = reference.tells & _is_well_lit(now)
     seen = now.any(axis=1) & before.any(axis=1)
     if np.count_nonzero(counts) < limits.FEWEST:
         return None

@@ -134,9 +134,7 @@ def _ending_as_interrupted() -> Iterator[None]:
 
 
 @contextmanager
-def telling_how_to_go_on(
-    made: Path | None = None, kept: str = "nothing was written; begin again with"
-) -> Iterator[None]:
+def with_resume_hint(made: Path | None = None, kept: str = "nothing was written; begin again with") -> Iterator[None]:
     """Where it is interrupted, say what is kept of the work, and the command that goes on with it, as it was typed.
 
     Args:

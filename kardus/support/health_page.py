@@ -36,7 +36,7 @@ class HealthReport:
 
     problems: tuple[str, ...]
     """What is wrong; where anything is, `/` and `/readyz` answer 503."""
-    told: Mapping[str, Any]
+    content: Mapping[str, Any]
     """What `/` says, for JSON."""
     metrics: str
     """What `/metrics` says."""
@@ -125,7 +125,7 @@ def _handler(report: Callable[[], HealthReport]) -> type[BaseHTTPRequestHandler]
                 return self._answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", found.metrics)
             if self.path == "/readyz":
                 return self._probe(found.problems)
-            return self._answer(_status_of(found.problems), "application/json", json.dumps(found.told))
+            return self._answer(_status_of(found.problems), "application/json", json.dumps(found.content))
 
         def _probe(self, problems: Sequence[str]) -> None:
             """As the agent answers."""

@@ -67,10 +67,10 @@ def photo_groups(samples: Sequence[Sample]) -> Groups:
     pairs = [
         (i, j) for i, j in nearly_same(codes) if brightness_correlation(shades[i], shades[j]) >= NEARLY_SAME_CORRELATION
     ]
-    return groups(len(samples), [*pairs, *_told_pairs(samples)])
+    return groups(len(samples), [*pairs, *_grouped_pairs(samples)])
 
 
-def _told_pairs(samples: Sequence[Sample]) -> list[tuple[int, int]]:
+def _grouped_pairs(samples: Sequence[Sample]) -> list[tuple[int, int]]:
     """Each photo with the first one of its group."""
     first: dict[str, int] = {}
     return [(first.setdefault(s.group, index), index) for index, s in enumerate(samples) if s.group]

@@ -71,7 +71,7 @@ def refit(prepared: PreparedPhotos, out: Path, measured: Checkpoint, progress: P
     progress.note(refit_summary(outcome))
     if process_rank() == 0:
         save_checkpoint(out / CHECKPOINT, checkpoint)
-        _tell(out / METRICS, outcome)
+        _record_outcome(out / METRICS, outcome)
         (out / REFIT_STATE_FILE).unlink(missing_ok=True)
         if outcome.refused:
             (out / MEASURED).unlink(missing_ok=True)  # it is what is delivered
@@ -151,7 +151,7 @@ def refit_problem(outcome: RefitOutcome, *, was_right: int) -> str:
     return ""
 
 
-def _tell(metrics: Path, outcome: RefitOutcome) -> None:
+def _record_outcome(metrics: Path, outcome: RefitOutcome) -> None:
     """Add to the run's figures what came of the refit, and whose they are."""
     content = json.loads(metrics.read_text(encoding="utf-8"))
     figures_of = CHECKPOINT if outcome.refused else MEASURED

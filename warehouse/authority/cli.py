@@ -50,7 +50,7 @@ def issue_command(
     authority = _open(folder)
     path = authority.issue(role, name, host or (), days)
     out.print(f"{path} and {path.with_suffix('.key')}: install both (docs/deployment.md)", soft_wrap=True)
-    _tell_of_its_end(authority, days)
+    _warn_of_its_end(authority, days)
 
 
 @app.command("renew")
@@ -67,7 +67,7 @@ def renew_command(
         out.print(f"{authority.renew(each, days)}: renewed, install it with its key", soft_wrap=True)
     if not names:
         out.print(f"nothing ends within {within:g} days that can be renewed", soft_wrap=True)
-    _tell_of_its_end(authority, days)
+    _warn_of_its_end(authority, days)
 
 
 @app.command("revoke")
@@ -96,7 +96,7 @@ def list_command(
     print_result([entry.model_dump(mode="json", exclude={"serial"}) for entry in entries], table, end, as_json=as_json)
 
 
-def _tell_of_its_end(authority: "Authority", days: float) -> None:
+def _warn_of_its_end(authority: "Authority", days: float) -> None:
     """Tell who asks for certificates that the authority, and so they, end sooner."""
     if authority.ends < datetime.now(UTC) + timedelta(days=days):
         err.print(

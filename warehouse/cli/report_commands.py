@@ -77,6 +77,6 @@ def export_command(
 
     where = address_from(database, database_password_file)
     exported = export_epcis(where, epcis, mapping, since=since, until=until)
-    for line in exported.said():
+    for line in exported.summary():
         err.print(line, soft_wrap=True)
     out.print(f"{exported.written} events written to {epcis}", soft_wrap=True)

@@ -31,7 +31,7 @@ def event_item(row: Any) -> ShownRow:
 
 def state_item(row: Any, now: datetime) -> ShownRow:
     """A row of states, as StateItem: one whose time is over is `stale`."""
-    data = said(row)
+    data = message_data(row)
     if is_void(datetime.fromisoformat(data["valid_until"]), now):
         data = Envelope[LocationState].model_validate_json(row.payload).data.at(now).model_dump(mode="json")
     return {"agent": row.agent, "received": time_text(row.received), "state": data}
@@ -42,7 +42,7 @@ def json_of(connection: Connection, payload: Column[str]) -> Any:
     return cast(payload, JSON) if connection.dialect.name == "postgresql" else type_coerce(payload, JSON)
 
 
-def said(row: Any) -> ShownRow:
+def message_data(row: Any) -> ShownRow:
     """What the message of a row says."""
     found: ShownRow = from_json(row.payload, cache_strings="keys")["data"]
     return found

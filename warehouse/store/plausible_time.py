@@ -40,7 +40,7 @@ class PlausibleTime:
         self._noted = before if noted else None
         self._time = before or clock.now()
         self._at_s = clock.monotonic_s()
-        self._is_told = False
+        self._has_warned = False
 
     def now(self) -> datetime:
         """The time, never ahead of the clock."""
@@ -50,7 +50,7 @@ class PlausibleTime:
             self._time = shown
         else:
             self._time = min(shown, self._time + timedelta(seconds=PACE * passed_s))
-        self._tell(shown)
+        self._warn_of_lead(shown)
         return self._time
 
     def note(self) -> None:
@@ -64,11 +64,11 @@ class PlausibleTime:
                 write_meta(connection, _KEY, moment_text(self._time))
             self._noted = self._time
 
-    def _tell(self, shown: datetime) -> None:
+    def _warn_of_lead(self, shown: datetime) -> None:
         if shown - self._time < DOUBTED:
-            self._is_told = False
-        elif not self._is_told:
-            self._is_told = True
+            self._has_warned = False
+        elif not self._has_warned:
+            self._has_warned = True
             log.warning(
                 "the clock isn't kept right, and says %s, where this database goes on from %s: what is too old to be "
                 "kept is reckoned from there, and catches up a day for every day: let NTP set the clock",

@@ -193,7 +193,7 @@ class FileRound(Round):
             chosen = select(events.c.number, events.c.received).where(events.c.number > after)
             rows = connection.execute(chosen.order_by(events.c.number).limit(EVENTS_PER_TRANSACTION)).fetchall()
             to = last_to_delete([(n, at) for n, at in rows], largest(connection, events), self._keep, now)
-            told = told_to(connection)
+            told = delivered_up_to(connection)
         if to is not None and told is not None:
             to = min(to, told)
         if to is None or to <= after:
@@ -264,7 +264,7 @@ class MonthRound(Round):
 
     def _may_go(self, connection: Connection, name: str, now: datetime) -> bool:
         end = _end_of(name)
-        if end > now or not self._is_told(connection, name):
+        if end > now or not self._is_delivered(connection, name):
             return False
         if self._keep.days is not None and end <= now - timedelta(days=self._keep.days):
             return True
@@ -273,8 +273,8 @@ class MonthRound(Round):
         last = connection.execute(select(func.max(events.c.number)).where(*_in_month(name))).scalar() or 0
         return int(last) <= largest(connection, events) - self._keep.events
 
-    def _is_told(self, connection: Connection, name: str) -> bool:
-        told = told_to(connection)
+    def _is_delivered(self, connection: Connection, name: str) -> bool:
+        told = delivered_up_to(connection)
         if told is None:
             return True
         last = connection.execute(select(func.max(events.c.number)).where(*_in_month(name))).scalar() or 0
@@ -312,7 +312,7 @@ def last_to_delete(rows: Sequence[tuple[int, datetime]], newest: int, keep: Keep
     return found
 
 
-def told_to(connection: Connection) -> int | None:
+def delivered_up_to(connection: Connection) -> int | None:
     """Up to which event every target of `kardus-wms deliver` was told; None: there is no target."""
     found = connection.execute(select(func.min(targets.c.done))).scalar()
     return None if found is None else int(found)

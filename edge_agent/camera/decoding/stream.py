@@ -174,7 +174,7 @@ class StreamSource:
         while True:
             reason = yield from self._until_it_fails()
             if reason:
-                yield self._said(reason)
+                yield self._explained(reason)
             if not self.live or self._closed:
                 return
 
@@ -209,7 +209,7 @@ class StreamSource:
         except DataError as error:
             return str(error)
 
-    def _said(self, reason: str) -> str:
+    def _explained(self, reason: str) -> str:
         what = "no picture" if self.live else "cannot be read on"
         return f"{self._name}: {what} ({reason}): {self._remedy}"
 
@@ -225,7 +225,7 @@ class StreamSource:
             while (picture := decoder.picture(timeout_s, lambda: self.attention)) is not None:
                 early = None
                 given = self._decoded(picture) if isinstance(picture, bytes) else picture
-                yield self._said(given) if isinstance(given, str) else given
+                yield self._explained(given) if isinstance(given, str) else given
         except DecoderError as error:
             return "" if early and time.monotonic() - asked_s < AT_ONCE_S else str(error)
         finally:

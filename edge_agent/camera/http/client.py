@@ -85,7 +85,7 @@ class CameraHttp:
         if answer.status_code != httpx2.codes.UNAUTHORIZED or not self._login or self._login.chosen(answer):
             return said
         asked = challenges(answer.headers)
-        ways = list(dict.fromkeys(challenge.said for challenge in asked))
+        ways = list(dict.fromkeys(challenge.description for challenge in asked))
         said += f", and asks for no login that is answered ({', '.join(ways) or 'none'})"
         forbidden = next((challenge.scheme for challenge in asked if challenge.is_answerable), "")
         return said + (f': allow it by login = "{forbidden}"' if forbidden else "")

@@ -66,7 +66,7 @@ class Challenge:
         return self.parameters.get("stale", "").lower() == "true"
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """For people: the scheme, with Digest's algorithm."""
         return " ".join(word for word in (self.scheme, self.algorithm) if word)
 
@@ -85,7 +85,7 @@ class Digest:
         self._username, self._password = username.encode(), password.encode()
         self._count = 0
 
-    def tell(self, request: httpx2.Request) -> None:
+    def authorize(self, request: httpx2.Request) -> None:
         """Put user name and password, or the digest, into the request's headers."""
         others = [header for header in request.headers.raw if header[0].lower() != b"authorization"]
         request.headers = httpx2.Headers([*others, (b"Authorization", self._header(request))])
@@ -136,7 +136,7 @@ class Login(httpx2.Auth):
             yield from self._basic.auth_flow(request)
             return
         if self._digest is not None:
-            self._digest.tell(request)
+            self._digest.authorize(request)
         answer = yield request
         for number in range(MAX_LOGIN_ATTEMPTS):
             challenge = self.chosen(answer)
@@ -147,7 +147,7 @@ class Login(httpx2.Auth):
                 yield from self._basic.auth_flow(request)
                 return
             self._digest = Digest(challenge, *self._who)
-            self._digest.tell(request)
+            self._digest.authorize(request)
             httpx2.Cookies(answer.cookies).set_cookie_header(request)
             answer = yield request
 

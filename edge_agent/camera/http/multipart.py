@@ -87,11 +87,11 @@ class MultipartPictures:
         foreign = self._foreign_in_picture()
         if self._buffer.startswith(FRAME_START):
             return self._jpeg_end(foreign)
-        end = self._said_end()
+        end = self._end_by_length()
         is_there = end is not None and end <= min(foreign or end, len(self._buffer))
         return (end, True) if is_there else (foreign, False)
 
-    def _said_end(self) -> int | None:
+    def _end_by_length(self) -> int | None:
         """Where a picture that is no JPEG ends, by its own lengths; None: not yet known."""
         if self._buffer.startswith(_RIFF):
             return 8 + -(-int.from_bytes(self._buffer[4:8], "little") // 2) * 2

@@ -93,7 +93,7 @@ class Quiet:
     """... and of the mean of PACKETS_TOGETHER in a row."""
 
     @property
-    def is_telling(self) -> bool:
+    def is_reliable(self) -> bool:
         """Whether sizes stray so little that something small that moves shows."""
         return max(-self.together.least, self.together.most) <= TELLING
 
@@ -152,9 +152,9 @@ class PacketSizes:
         """From key frame to key frame, with nothing but quiet between them."""
 
     @property
-    def is_telling(self) -> bool:
+    def is_reliable(self) -> bool:
         """Whether rest is known, so far after a key frame too, and sizes would tell if something moved."""
-        if self._quiet is None or not self._quiet.is_telling:
+        if self._quiet is None or not self._quiet.is_reliable:
             return False
         known = len(self._quiet.typical)
         return len(self._course) <= known + BEYOND + BEYOND_SHARE * known
@@ -214,7 +214,7 @@ class PacketSizes:
 
         Where two were as far off, sizes change so by themselves: an encoder's every fifth key frame may be larger.
         """
-        if len(self._key_steps) >= MIN_COURSES and self._quiet is not None and self._quiet.is_telling:
+        if len(self._key_steps) >= MIN_COURSES and self._quiet is not None and self._quiet.is_reliable:
             middle = _quantile(sorted(self._key_steps), 0.5)
             strays = sorted(abs(one - middle) for one in self._key_steps)
             spread = _TO_SIGMA * _quantile(strays, 0.5)

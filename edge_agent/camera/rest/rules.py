@@ -71,9 +71,9 @@ class Rest:
         return not self._keys_in_part.holds(self.at_s)
 
     @property
-    def sizes_tell(self) -> bool:
+    def sizes_are_reliable(self) -> bool:
         """Whether sizes tell that something moves, and have told all that the agent has seen of late."""
-        return self.sizes.is_telling and not self._sizes_missed.holds(self.at_s)
+        return self.sizes.is_reliable and not self._sizes_missed.holds(self.at_s)
 
     def distrust_keys(self) -> None:
         """A key frame was no whole picture by itself (the encoder refreshes bit by bit, or fields are interlaced)."""
@@ -88,4 +88,4 @@ class Rest:
         apart_s = max(*self._intervals, at_s - self._key_s)
         if apart_s <= OFTEN_S:
             return True
-        return apart_s <= SELDOM_S and self.sizes_tell and not self.sizes.has_jumped(at_s)
+        return apart_s <= SELDOM_S and self.sizes_are_reliable and not self.sizes.has_jumped(at_s)

@@ -206,7 +206,7 @@ def test_where_key_frames_alone_are_not_enough_every_frame_is_decoded(tmp_path: 
 def test_where_sizes_say_little_key_frames_show_what_has_changed(tmp_path: Path) -> None:
     looks = looks_at().play(write_stream(tmp_path / "x.mkv", MUTE))
     assert len(looks.between(14, MOVES_S)) <= 6
-    assert not looks.every._rest.sizes.is_telling
+    assert not looks.every._rest.sizes.is_reliable
     assert all(later[0] - one[0] < 2.5 for one, later in itertools.pairwise(looks.between(MOVES_S - 4, ENDS_S)))
 
 

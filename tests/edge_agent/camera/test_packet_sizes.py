@@ -208,7 +208,7 @@ def test_sizes_that_say_little_need_key_frames_often() -> None:
     often, seldom = (Camera(5000, 0.8, apart, 1) for apart in (round(RATE * OFTEN_S) - 1, round(RATE * OFTEN_S) + 10))
     for camera in (often, seldom):
         camera.send(60)
-        assert not camera.rest.sizes.is_telling
+        assert not camera.rest.sizes.is_reliable
     assert often.is_enough() or often.rest.sizes.is_moving(often.now_s)
     assert not seldom.is_enough()
 
@@ -287,7 +287,7 @@ def test_whatever_comes_is_taken(packets: list[tuple[int, bool, bool]]) -> None:
             sizes.take_key(size, at_s)
         else:
             sizes.take(size, at_s, is_calm=is_calm)
-        assert isinstance(sizes.is_telling, bool)
+        assert isinstance(sizes.is_reliable, bool)
 
 
 def test_frames_of_another_kind_are_held_against_their_own() -> None:

@@ -102,9 +102,9 @@ def test_what_is_made_of_a_picture_of_before_the_rest_says_nothing_of_sizes(tmp_
                 break
             looks.look("rest")
         looks.look("moving")
-        assert looks.every._rest.sizes_tell
+        assert looks.every._rest.sizes_are_reliable
         looks.look("moving")  # of a picture that was given at rest
-        assert not looks.every._rest.sizes_tell
+        assert not looks.every._rest.sizes_are_reliable
 
 
 def test_a_camera_that_sends_a_frame_a_second_does_not_stall(tmp_path: Path) -> None:

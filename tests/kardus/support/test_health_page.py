@@ -29,14 +29,14 @@ def test_metrics_are_numbers_also_of_what_is_true_or_said() -> None:
         "# TYPE kardus_x_problem gauge",
         "kardus_x_problem 1",
     ]
-    assert told.told == {"done": 7, "connected": True, "problem": "away"}
+    assert told.content == {"done": 7, "connected": True, "problem": "away"}
     assert told.problems == ("away",)
 
 
 def test_of_several_each_has_its_name() -> None:
     told = health_report("kardus_x_", {"done"}, {"a": Counted(1), "b": Counted(2, problem="away")}, "target")
     assert 'kardus_x_done_total{target="b"} 2' in told.metrics
-    assert (told.told["a"]["done"], told.problems) == (1, ("b: away",))
+    assert (told.content["a"]["done"], told.problems) == (1, ("b: away",))
 
 
 def test_when_the_own_certificate_ends_is_among_the_metrics() -> None:

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from kardus.support.console import telling_how_to_go_on
+from kardus.support.console import with_resume_hint
 from kardus.support.files import write_whole
 from tests.patience import PATIENCE_S
 
 WORK = r"""
 import os, time
-from kardus.support.console import err, new_app, run_app, telling_how_to_go_on
+from kardus.support.console import err, new_app, run_app, with_resume_hint
 
 app = new_app("Work.")
 
 
 @app.command()
 def work(what: str) -> None:
-    with telling_how_to_go_on(), err.status("Working"):
+    with with_resume_hint(), err.status("Working"):
         os.write(1, b"working\n")  # rich has what is printed beside its status go to the terminal
         time.sleep(30)
 
@@ -111,10 +111,10 @@ def test_what_has_its_name_when_the_interrupt_comes_is_said_to_be_written(
     made = tmp_path / "x.bundle"
     if was_there:
         made.write_text("before")
-    with pytest.raises(KeyboardInterrupt), telling_how_to_go_on(made):
+    with pytest.raises(KeyboardInterrupt), with_resume_hint(made):
         raise KeyboardInterrupt
     assert capsys.readouterr().err.startswith("interrupted: nothing was written; begin again with: ")
-    with pytest.raises(KeyboardInterrupt), telling_how_to_go_on(made):
+    with pytest.raises(KeyboardInterrupt), with_resume_hint(made):
         _write_and_be_interrupted(made)
     assert capsys.readouterr().err == f"interrupted: {made} was written by then, and is whole\n"
 

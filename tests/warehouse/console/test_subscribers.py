@@ -72,7 +72,7 @@ def test_who_has_come_while_a_poll_began_is_told_what_it_has_found(database: Dat
         everybody = list(feed._subscribers.values())
         with database.reading() as connection:
             told = feed._polled(everybody[:1], connection, place)
-        return [chunk.told.decode() for _, chunk in told]
+        return [chunk.content.decode() for _, chunk in told]
 
     assert asyncio.run(both()) == ["found", "found"]
 

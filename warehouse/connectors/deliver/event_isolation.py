@@ -32,16 +32,16 @@ def may_be_an_events_fault(error: TargetError) -> bool:
 class IsolationResult:
     """What became of some events, as far as it is known."""
 
-    told: tuple[Outgoing, ...]
-    """Of these, in their order."""
+    answered: tuple[Outgoing, ...]
+    """Those that the target answered for, in their order."""
     refused: Refusals
     """Why some of them weren't taken."""
     ended: TargetError | None = None
-    """Why the others weren't told: it takes nothing more just now."""
+    """Why the others weren't sent: it takes nothing more just now."""
 
-    def are_told(self, events: Sequence[Outgoing]) -> list[Outgoing]:
-        """Those of them of which it is known."""
-        numbers = {one.number for one in self.told}
+    def answered_of(self, events: Sequence[Outgoing]) -> list[Outgoing]:
+        """Those of these that the target answered for."""
+        numbers = {one.number for one in self.answered}
         return [one for one in events if one.number in numbers]
 
     def refused_of(self, events: Sequence[Outgoing]) -> dict[int, str]:

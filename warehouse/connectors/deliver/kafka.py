@@ -51,7 +51,7 @@ class KafkaTarget:
         try:
             self._producer = Producer(self._words)
         except (KafkaException, ValueError) as error:
-            raise UsageError(f"{key}.options: {_said(error)}: see librdkafka's CONFIGURATION.md") from error
+            raise UsageError(f"{key}.options: {_reason(error)}: see librdkafka's CONFIGURATION.md") from error
 
     def wants(self, outgoing: Outgoing) -> bool:
         """Whether the file's `what` chooses this event."""
@@ -77,7 +77,7 @@ class KafkaTarget:
                 self._produce(one, settle)
             self._wait(lambda: len(taken) + len(refused) + len(failed) == len(events))
         except KafkaException as error:  # what `poll` raises is of the producer, for good
-            self._fatal = _said(error)
+            self._fatal = _reason(error)
         if self._fatal or failed or len(taken) + len(refused) < len(events):
             self._give_up()
             reason = self._fatal or (failed[0] if failed else f"no answer within {TIMEOUT_S:g} s")
@@ -100,7 +100,7 @@ class KafkaTarget:
             self._producer.purge(in_queue=True, in_flight=True)
             self._producer.poll(0)
         except KafkaException as error:
-            self._fatal = _said(error)
+            self._fatal = _reason(error)
 
     def _replace_if_over(self) -> None:
         """An idempotent producer that has met a fatal error (a right that it lacks, lost numbers) takes no more."""
@@ -143,6 +143,6 @@ def _configuration(key: str, settings: KafkaSettings) -> dict[str, Any]:
     return found
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     told = error.args[0] if error.args else error
     return told.str() if isinstance(told, KafkaError) else str(told)

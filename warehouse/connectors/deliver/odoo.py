@@ -85,7 +85,7 @@ class OdooTarget:
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:
         """Propose counts, and take them back."""
-        return send_each(events, self._tell)
+        return send_each(events, self._draft)
 
     def stop(self) -> None:
         """Let a call under way end soon."""
@@ -95,7 +95,7 @@ class OdooTarget:
         """Let go of the connection."""
         self._client.close()
 
-    def _tell(self, one: Outgoing) -> None:
+    def _draft(self, one: Outgoing) -> None:
         location = self._only("stock.location", self._settings.location_field, one.location)
         new = {} if is_alert_over(one) else count_of(one).quantities
         former = proposal(one.former) if one.former is not None else {}

@@ -48,7 +48,7 @@ class TrytonTarget:
 
     def send(self, events: Sequence[Outgoing]) -> Refusals:
         """Propose counts, and take them back."""
-        return send_each(events, self._tell)
+        return send_each(events, self._draft)
 
     def stop(self) -> None:
         """Let a call under way end soon."""
@@ -58,7 +58,7 @@ class TrytonTarget:
         """Let go of the connection."""
         self._rpc.close()
 
-    def _tell(self, one: Outgoing) -> None:
+    def _draft(self, one: Outgoing) -> None:
         try:
             if not self._context:
                 self._context = self._preferences()

@@ -99,7 +99,7 @@ class TargetWorker(Worker):
         """
         try:
             self._require_hold()
-            more = self._single_out() if self._breakdowns >= SUSPECT_AFTER else self._tell_all()
+            more = self._single_out() if self._breakdowns >= SUSPECT_AFTER else self._deliver_round()
         except (TargetError, StoreError) as error:
             self._ahead.clear()  # what was taken from it wasn't noted, or somebody else may have told it meanwhile
             if isinstance(error, TargetBusyError):
@@ -146,7 +146,7 @@ class TargetWorker(Worker):
         if other:
             raise TargetBusyError(f"{other} delivers to it already: stop one of the two")
 
-    def _tell_all(self) -> bool:
+    def _deliver_round(self) -> bool:
         tried = self._try_again()
         return self._read_next() or tried
 
@@ -156,7 +156,7 @@ class TargetWorker(Worker):
             return False
         refused = self._target.send(due)
         aside = self._queue.note_again(due, refused)
-        self._tell(due, refused, aside)
+        self._count_sent(due, refused, aside)
         return len(refused) < len(due)
 
     def _due(self, most: int) -> list[Outgoing]:
@@ -182,10 +182,10 @@ class TargetWorker(Worker):
         new = self._take_up(PROBES, pass_by=True) or _TakenUp(0)
         told = [*due, *new.batch]
         found = send_singly(self._target, told, self._stopping)
-        due = found.are_told(due)
+        due = found.answered_of(due)
         aside = self._queue.note_again(due, found.refused)
-        self._tell(due, found.refused_of(due), aside)
-        untold = [one.number for one in new.batch if one not in found.told]
+        self._count_sent(due, found.refused_of(due), aside)
+        untold = [one.number for one in new.batch if one not in found.answered]
         if untold:
             new = new.before(untold[0])
         if new.done:
@@ -222,9 +222,9 @@ class TargetWorker(Worker):
         behind = {one.number for one in new.behind}
         aside = self._queue.note(new.done, own, [*new.batch, *new.behind], behind)
         self.status.passed_over += len(new.passed_over)
-        self._tell(new.batch, own, aside)
+        self._count_sent(new.batch, own, aside)
 
-    def _tell(self, sent: Sequence[Outgoing], refused: Refusals, aside: int) -> None:
+    def _count_sent(self, sent: Sequence[Outgoing], refused: Refusals, aside: int) -> None:
         for one in sent:
             if one.number in refused:
                 log.warning("%s: refuses event %d of %s: %s", self._name, one.number, one.location, refused[one.number])

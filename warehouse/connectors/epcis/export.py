@@ -27,7 +27,7 @@ class ExportedEvents:
     left_out: Counter[str] = field(default_factory=Counter)
     """How many were left out, by the reason."""
 
-    def said(self) -> list[str]:
+    def summary(self) -> list[str]:
         """A line of its own for each of the most frequent reasons, and one for the rest."""
         lines = [f"{count} left out: {reason}" for reason, count in self.left_out.most_common(REASONS_NAMED)]
         rest = self.left_out.total() - sum(count for _, count in self.left_out.most_common(REASONS_NAMED))

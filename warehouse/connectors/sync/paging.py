@@ -69,13 +69,13 @@ class AnswerParts:
         if not is_last:
             return ""
         return (
-            next(filter(None, map(_said_outright, words)), "")
-            or self._said_by_range(response)
-            or next(filter(None, map(self._said_by_number, self._counts.values())), "")
-            or ("" if self._pages > 1 or any(map(_says_no_more, words)) else _said_by_limit(response, words, longest))
+            next(filter(None, map(_more_by_word, words)), "")
+            or self._more_by_range(response)
+            or next(filter(None, map(self._more_by_number, self._counts.values())), "")
+            or ("" if self._pages > 1 or any(map(_denies_more, words)) else _more_by_limit(response, words, longest))
         )
 
-    def _said_by_number(self, word: PageWord) -> str:
+    def _more_by_number(self, word: PageWord) -> str:
         number = number_of(word.value)
         if number is not None and word.name in PAGES and number > self._pages:
             return f"'{word.place}' is {shown(word.value)}" + self._read()
@@ -87,7 +87,7 @@ class AnswerParts:
     def _read(self) -> str:
         return f", and {self._pages} pages with {self._rows} rows were read" if self._pages > 1 else ""
 
-    def _said_by_range(self, response: httpx2.Response) -> str:
+    def _more_by_range(self, response: httpx2.Response) -> str:
         said, status = response.headers.get("content-range", ""), response.status_code
         found = _RANGE.fullmatch(said)
         is_partial = status == httpx2.codes.PARTIAL_CONTENT
@@ -101,7 +101,7 @@ class AnswerParts:
         return f"its status is {status}, and its Content-Range '{said[:_SHOWN]}'" if is_part else ""
 
 
-def _said_outright(word: PageWord) -> str:
+def _more_by_word(word: PageWord) -> str:
     is_more = (
         (word.name in NEXT and leads_on(word.value))
         or (
@@ -113,7 +113,7 @@ def _said_outright(word: PageWord) -> str:
     return f"'{word.place}' is {shown(word.value)}" if is_more else ""
 
 
-def _said_by_limit(response: httpx2.Response, words: list[PageWord], rows: int) -> str:
+def _more_by_limit(response: httpx2.Response, words: list[PageWord], rows: int) -> str:
     """As many rows as there may be at most: nobody knows whether these are all."""
     asked = (one for one in asked_words(response) if one.name in LIMIT_ASKED)
     limits = [*asked, *(one for one in words if one.name in LIMIT)]
@@ -121,7 +121,7 @@ def _said_by_limit(response: httpx2.Response, words: list[PageWord], rows: int) 
     return f"it has {rows} rows, as many as '{full.place}' allows" if full else ""
 
 
-def _says_no_more(word: PageWord) -> bool:
+def _denies_more(word: PageWord) -> bool:
     """Whether a word would say that there is more, and doesn't."""
     number = number_of(word.value)
     is_flag = word.name in MORE | LAST and truth(word) is not None

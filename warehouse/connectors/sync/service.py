@@ -95,7 +95,7 @@ class Sync:
         self._note(found.held)
         return found
 
-    def told(self) -> SyncStatus:
+    def current_status(self) -> SyncStatus:
         """How it goes just now, for whoever watches it from another thread: an answer may be late."""
         late = self._answers.problem()
         return replace(self.status, problem=f"{self._source.name}: {late}") if late else self.status
@@ -113,7 +113,7 @@ class Sync:
             after = self._known | {change.location: change.expected for change in found.changes}
             levels = (level_of(self._known.values(), now_s), level_of(after.values(), now_s))
             found = self._drain.checked(found, *levels)
-        self._tell(found)
+        self._count_plan(found)
         if found.held:
             self._memory.keep(self._memory.locations, self._drain.levels)
         if found.changes:
@@ -166,7 +166,7 @@ class Sync:
         self._watch.close()
         self._memory.close()
 
-    def _tell(self, found: Plan) -> None:
+    def _count_plan(self, found: Plan) -> None:
         status = self.status
         status.managed, status.elsewhere = found.managed, found.elsewhere
         told, self._unclear = self._unclear, {_NUMBER.sub("", problem): problem for problem in found.problems}
@@ -212,8 +212,8 @@ def run_sync(
     sync = Sync(broker, site, settings, source, stopping, memory=SyncMemory(memory, site))
     with contextlib.ExitStack() as stack:
         if health is not None:
-            stack.enter_context(HealthPage(*health, lambda: report(sync.told(), broker.certificate_file)))
-        stack.enter_context(SignsOfLife(lambda: _signs_of(sync.told()), as_json=as_json))
+            stack.enter_context(HealthPage(*health, lambda: report(sync.current_status(), broker.certificate_file)))
+        stack.enter_context(SignsOfLife(lambda: _signs_of(sync.current_status()), as_json=as_json))
         threading.Thread(target=_stop_with, args=(stopping, sync.woken, source), name="stop", daemon=True).start()
         notify("READY=1")
         while not stopping.is_set() and time.monotonic() < deadline_s:

@@ -12,7 +12,7 @@ from kardus.contract.messages import Envelope
 from kardus.contract.model_status import ModelStatus
 from warehouse.console.agents.asking import AgentAnswer, AgentQuestions, Question, Unanswered
 from warehouse.console.agents.bundles import OfferedBundle
-from warehouse.console.shown import said
+from warehouse.console.shown import message_data
 from warehouse.report.aisles import walking_order
 from warehouse.store.database import Database
 from warehouse.store.tables import latest, models, offers, present
@@ -61,7 +61,7 @@ def agent_models(connection: Connection) -> list[AgentModel]:
     """Every agent that has said something of itself or its model, in walking order."""
     online: dict[str, dict[str, Any]] = {}
     for row in connection.execute(select(latest).where(latest.c.kind == "status").limit(MAX_AGENTS)):
-        online[row.agent] = said(row)
+        online[row.agent] = message_data(row)
     told = {row.agent: _STATUS.model_validate_json(row.payload).data for row in connection.execute(select(models))}
     offered = _offers(connection)
     return [

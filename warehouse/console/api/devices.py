@@ -10,7 +10,7 @@ from warehouse.console.api.records import AgentItem, AgentPage, CameraPage, Cove
 from warehouse.console.context import Cursor, Limit, Reader, Served, json_answer
 from warehouse.console.cursors import cursor_of, key_from_cursor
 from warehouse.console.problems import ProblemError
-from warehouse.console.shown import ShownRow, said, time_text
+from warehouse.console.shown import ShownRow, message_data, time_text
 from warehouse.store.tables import latest
 
 router = APIRouter()
@@ -86,4 +86,4 @@ def _one(console: Served, kind: str, agent: str) -> Row[Any]:
 
 
 def _item(row: Row[Any], what: str) -> ShownRow:
-    return {"agent": row.agent, "received": time_text(row.received), what: said(row)}
+    return {"agent": row.agent, "received": time_text(row.received), what: message_data(row)}

@@ -95,7 +95,7 @@ def _filters(console: Console, wanted: PlaceFilters, now: datetime) -> list[Colu
     if wanted.agent is not None:
         found.append(latest.c.agent == wanted.agent)
     if wanted.verdict is not None:
-        found.append(_says(wanted.verdict, now))
+        found.append(_has_verdict(wanted.verdict, now))
     return found
 
 
@@ -113,7 +113,7 @@ def when_void(now: datetime) -> list[ColumnElement[bool]]:
     return [_void_at <= day, _void_at > day + MAX_VALID / timedelta(days=1)]
 
 
-def _says(verdict: Verdict, now: datetime) -> ColumnElement[bool]:
+def _has_verdict(verdict: Verdict, now: datetime) -> ColumnElement[bool]:
     """What a state says at a moment: a dead agent's are stale."""
     void = when_void(now)
     if verdict == Verdict.STALE:

@@ -153,7 +153,7 @@ class Streamed(Response):
         with self._console.reading() as connection:
             found = read_changes(connection, place)
         is_touched = isinstance(audience, WholeViewAudience) and any(map(audience.concerns, found))
-        return (found[-1].place if found else place), bool(found), audience.tell(found) if found else b"", is_touched
+        return (found[-1].place if found else place), bool(found), audience.render(found) if found else b"", is_touched
 
     def _whole_view(self) -> bytes:
         return self._console.feed.whole_view(self._stream)
@@ -161,9 +161,9 @@ class Streamed(Response):
     def _new(self, chunk: StreamChunk, place: FeedPosition) -> bytes:
         """What of a chunk was not read from the store before."""
         if not chunk.changes or chunk.after.has(place):
-            return chunk.told
+            return chunk.content
         lacking: list[StoredChange] = [one for one in chunk.changes if not place.has(one.place)]
-        return self._stream.audience.tell(lacking) if lacking else b""
+        return self._stream.audience.render(lacking) if lacking else b""
 
     def _may_go_on(self) -> bool:
         try:

@@ -22,7 +22,7 @@ class Audience(ABC):
     """Those who are told of each change. Equal ones are one: each kind says by what they are equal, and has a hash."""
 
     @abstractmethod
-    def tell(self, changes: Sequence[StoredChange]) -> bytes:
+    def render(self, changes: Sequence[StoredChange]) -> bytes:
         """Server-sent events of these changes; empty: none concerns it."""
 
     def poll(self, connection: Connection, now: datetime) -> bytes:  # noqa: ARG002 - for those who have something
@@ -52,7 +52,7 @@ class WholeViewAudience(Audience):
     def show(self, read: Any) -> tuple[bytes, Hashable]:
         """The whole as a server-sent event without an id, and what stays the same where it says the same."""
 
-    def tell(self, changes: Sequence[StoredChange]) -> bytes:  # noqa: ARG002 - it is shown as a whole
+    def render(self, changes: Sequence[StoredChange]) -> bytes:  # noqa: ARG002 - it is shown as a whole
         """Nothing: the feed shows it."""
         return b""
 
@@ -60,7 +60,7 @@ class WholeViewAudience(Audience):
 class ApiAudience(Audience):
     """Programs, at the API: they are told everything."""
 
-    def tell(self, changes: Sequence[StoredChange]) -> bytes:
+    def render(self, changes: Sequence[StoredChange]) -> bytes:
         """Each change with its id."""
         return "".join(f"id: {one.place}\nevent: {one.kind}\ndata: {one.data}\n\n" for one in changes).encode()
 
@@ -80,6 +80,6 @@ class StreamChunk:
     after: FeedPosition
     """What lies before this isn't in it."""
     place: FeedPosition
-    told: bytes
+    content: bytes
     changes: Sequence[StoredChange] = ()
     """Those that it tells of; empty: it tells how things stand."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from kardus.support.whole_numbers import whole_number
 from warehouse.console.live.later_states import LaterState, later_states, states_now
-from warehouse.console.shown import EVENTS, event_item, said
+from warehouse.console.shown import EVENTS, event_item, message_data
 from warehouse.store.database import LAST_NUMBER, read_meta
 from warehouse.store.tables import changes, events, latest
 
@@ -89,7 +89,7 @@ def read_changes(connection: Connection, after: FeedPosition) -> list[StoredChan
     states = _states_of(connection, {item["event"]["location"] for item in items})
     for item in items:
         after = FeedPosition(item["number"], after.change)
-        told = [said(row) for row in states[item["event"]["location"]] if row.agent != item["agent"]]
+        told = [message_data(row) for row in states[item["event"]["location"]] if row.agent != item["agent"]]
         found.append(StoredChange(after, "event", item, later.get(item["id"]), tuple(told)))
     return found + _others_after(connection, after)
 
@@ -103,7 +103,7 @@ def _others_after(connection: Connection, after: FeedPosition) -> list[StoredCha
     for row in rows:
         place, item = FeedPosition(after.event, row.number), {"agent": row.agent, "subject": row.subject}
         state = stated.get((row.agent, row.subject)) if row.kind == "state" else None
-        others = [said(one) for one in every[row.subject] if one.agent != row.agent] if state else ()
+        others = [message_data(one) for one in every[row.subject] if one.agent != row.agent] if state else ()
         found.append(StoredChange(place, _KINDS.get(row.kind, row.kind), item, state, tuple(others)))
     return found
 

@@ -1,6 +1,6 @@
 """Reads what has changed once for everybody who follows, and has each audience's words made once.
 
-    store ── ChangeNotifier ──> Feed (one thread) ── Audience.tell ──> the same bytes to every Stream ──> streaming.py
+    store ── ChangeNotifier ──> Feed (one thread) ── Audience.render ──> the same bytes to every Stream ──> streaming.py
 
 A stream that can't keep up is ended: its client comes again and names the last place that it saw, and gets what it
 lacks from the store.
@@ -205,7 +205,7 @@ def _changes_for(
     """What each audience is told of these changes."""
     for subscribers in everybody:
         subscribers.note(changes)
-        if told := subscribers.audience.tell(changes):
+        if told := subscribers.audience.render(changes):
             yield subscribers, StreamChunk(after, changes[-1].place, told, changes)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, and_, select
 
-from warehouse.console.shown import ShownRow, said
+from warehouse.console.shown import ShownRow, message_data
 from warehouse.store.epoch_order import epoch_rank
 from warehouse.store.epochs import numbers_of
 from warehouse.store.rowsets import given
@@ -63,7 +63,7 @@ def _states(connection: Connection, keys: set[tuple[str, str]]) -> dict[tuple[st
     wanted = given(connection, _PLACE, list(keys))
     same = and_(latest.c.agent == wanted.c.agent, latest.c.subject == wanted.c.location, latest.c.kind == "state")
     rows = connection.execute(select(latest.c.agent, latest.c.subject, latest.c.payload).join(wanted, same)).all()
-    found = {(row.agent, row.subject): said(row) for row in rows}
+    found = {(row.agent, row.subject): message_data(row) for row in rows}
     return {key: state for key, state in found.items() if state.get("epoch")}
 
 

@@ -37,13 +37,13 @@ def explain_to_people(app: FastAPI) -> None:
 
 
 def _for_people(former: Handler) -> Any:
-    async def told(request: Request, error: Exception) -> Response:
+    async def for_people(request: Request, error: Exception) -> Response:
         answer = await former(request, error)
         if request.url.path.startswith(NOT_PAGES):
             return answer
         return _answer(request, error, answer)
 
-    return told
+    return for_people
 
 
 def _answer(request: Request, error: Exception, answer: Response) -> Response:

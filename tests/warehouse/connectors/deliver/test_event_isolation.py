@@ -147,7 +147,7 @@ def test_a_failure_while_it_is_stopped_says_nothing_of_the_event(file_database: 
     assert list(send_singly(target, found, stopping).refused) == [2]
     stopping.set()
     told = send_singly(target, found, stopping)
-    assert (told.are_told(found), told.refused) == (found[:1], {})
+    assert (told.answered_of(found), told.refused) == (found[:1], {})
     assert told.ended
     with pytest.raises(TargetError):
         send_singly(target, found[1:], stopping)

@@ -186,11 +186,11 @@ def test_an_answer_that_is_late_is_a_problem_while_it_is_waited_for(
         holder.execute("BEGIN EXCLUSIVE")
         asking = threading.Thread(target=sync.round)
         asking.start()
-        wait_until(lambda: any("no answer for" in problem for problem in report(sync.told()).problems))
+        wait_until(lambda: any("no answer for" in problem for problem in report(sync.current_status()).problems))
         assert sync.status.problem == "", "it hasn't failed"
         holder.execute("ROLLBACK")
         asking.join()
-    assert report(sync.told()).problems == ()
+    assert report(sync.current_status()).problems == ()
     sync.close()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from kardus.contract.verdicts import Verdict
 from warehouse.console.pages.content.products import Products
 from warehouse.console.pages.content.tiles import LOCATIONS_PER_QUERY
-from warehouse.console.shown import ShownRow, said
+from warehouse.console.shown import ShownRow, message_data
 from warehouse.store.tables import latest
 
 FRAME_BYTES = 5_000
@@ -86,5 +86,5 @@ def _states(connection: Connection, codes: Sequence[str]) -> Iterable[tuple[str,
             latest.c.kind == "state", latest.c.subject.in_(codes[start : start + LOCATIONS_PER_QUERY])
         )
         for row in connection.execute(chosen):
-            found.setdefault(row.subject, []).append({**said(row), "agent": row.agent})
+            found.setdefault(row.subject, []).append({**message_data(row), "agent": row.agent})
     return found.items()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from kardus.contract.verdicts import ALERTS, UNVERIFIED
 from warehouse.console.pages.words.languages import N_
 from warehouse.console.problems import ProblemError
-from warehouse.console.shown import said
+from warehouse.console.shown import message_data
 from warehouse.store.tables import alerts, latest, latest_verdict
 
 _KNOWN = select(alerts.c.id, alerts.c.agent, alerts.c.location, alerts.c.status)
@@ -49,7 +49,7 @@ def _of_states(connection: Connection, ids: set[str]) -> dict[str, AlertPlace]:
     )
     found = {}
     for row in connection.execute(chosen):
-        state = said(row)
+        state = message_data(row)
         alert = state.get("alert") or {}
         if alert.get("id") in ids:
             found[alert["id"]] = AlertPlace(alert["id"], row.agent, state["location"], alert["status"])

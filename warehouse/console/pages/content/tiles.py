@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from kardus.contract.messages import is_void
 from kardus.contract.verdicts import Verdict
-from warehouse.console.shown import said
+from warehouse.console.shown import message_data
 from warehouse.store.tables import agent_beside, events, latest, pictures
 
 LOCATIONS_PER_QUERY = 500
@@ -103,7 +103,7 @@ def tiles_of(
             latest.c.kind == "state", latest.c.subject.in_(locations[start : start + LOCATIONS_PER_QUERY])
         )
         for row in connection.execute(chosen).all():
-            found[row.subject].append((said(row), row))
+            found[row.subject].append((message_data(row), row))
     bases = _basis_by_number(connection, [row.last for rows in found.values() for _, row in rows if row.last])
     return {location: _decided(rows, now, bases, shown.get(location, "")) for location, rows in found.items() if rows}
 

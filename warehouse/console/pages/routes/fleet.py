@@ -16,7 +16,7 @@ from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.rendering import fragment, page, translator
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.pages.words.languages import N_
-from warehouse.console.shown import said
+from warehouse.console.shown import message_data
 from warehouse.report.aisles import walking_order
 from warehouse.store.tables import events, latest
 
@@ -84,9 +84,9 @@ def fleet_of(connection: Connection) -> list[dict[str, Any]]:
     for row in rows:
         one = found.setdefault(row.agent, {"agent": row.agent, "status": {"status": "offline"}, "cameras": []})
         if row.kind == "status":
-            one |= {"status": said(row), "received": row.received}
+            one |= {"status": message_data(row), "received": row.received}
         else:
-            health = said(row)
+            health = message_data(row)
             one["cameras"].append({**health, "since": datetime.fromisoformat(health["since"])})
     for one in found.values():
         _add_pictures(one)
@@ -97,7 +97,7 @@ def fleet_of(connection: Connection) -> list[dict[str, Any]]:
         one["cameras"].sort(key=lambda camera: walking_order(camera["camera"]))
         seen = connection.execute(last.where(events.c.agent == name)).first()
         one["last"] = seen.captured if seen else None
-        one["clock"] = said(seen)["clock_synchronised"] if seen else None
+        one["clock"] = message_data(seen)["clock_synchronised"] if seen else None
         one["trouble"] = one["status"]["status"] != "online" or any(c["status"] != "ok" for c in one["cameras"])
     return sorted(found.values(), key=lambda one: (not one["trouble"], walking_order(one["agent"])))
 

@@ -112,7 +112,7 @@ class RackAudience(Audience):
     may_teach: bool
     settings: PageSettings = field(compare=False, repr=False)
 
-    def tell(self, changes: Sequence[StoredChange]) -> bytes:
+    def render(self, changes: Sequence[StoredChange]) -> bytes:
         """Tiles of its events, of one that came late as its agent has said since; and of what was acknowledged.
 
         The rack is to be read anew where an agent has given a location up: its tile goes, or another agent's comes.
@@ -157,7 +157,7 @@ class LocationAudience(Audience):
     location: str
     settings: PageSettings = field(compare=False, repr=False)
 
-    def tell(self, changes: Sequence[StoredChange]) -> bytes:
+    def render(self, changes: Sequence[StoredChange]) -> bytes:
         """That it is to be read anew, where one of the changes is its own."""
         own = [one for one in changes if _location_of(one) == self.location]
         return _anew(own[-1]) if own else b""

@@ -59,7 +59,7 @@ def show_location(
         items = [event_item(row) for row in rows[:PART]]
         ids = [item["id"] for item in items]
         shown = set(connection.execute(select(pictures.c.event).where(pictures.c.event.in_(ids))).scalars())
-        said = _said_of(connection, items)
+        said = _last_comments(connection, items)
     if tile is None and not items:
         raise ProblemError(404, N_("Nobody has seen this location."))
     history = [
@@ -86,7 +86,7 @@ def show_location(
     return (fragment if "hx-request" in request.headers else page)(request, template, title=code, **words)
 
 
-def _said_of(connection: Connection, items: list[dict[str, Any]]) -> list[Any]:
+def _last_comments(connection: Connection, items: list[dict[str, Any]]) -> list[Any]:
     """The last comments on the alerts of these events, the oldest of them first."""
     alerts = {item["event"]["alert"]["id"] for item in items if item["event"].get("alert")}
     newest_first = _COMMENTS_ONCE.where(comments.c.alert.in_(alerts)).order_by(func.max(comments.c.number).desc())

@@ -65,7 +65,7 @@ def show_one(request: Request, console: Served, __: SupervisorVisit, event: str,
 @router.post("/teaching/{event}", response_class=Response)
 def say(request: Request, console: Served, visit: SupervisorVisit, event: str, form: FormFields) -> Response:
     """What it shows; and on to the next one, or back to where somebody saw that it is wrong."""
-    said = _said(event, visit.person.name, form)
+    said = _label_statement(event, visit.person.name, form)
     row, _, _ = store_label(request, console, visit.principal, said)
     back = ReturnLink.of(form).address(console, request.app.state.page, row.location)
     return RedirectResponse(back or _after(said), 303, HEADERS)
@@ -103,7 +103,7 @@ def _kinds(shown: AskedPicture | None) -> list[tuple[By, str]]:
     return [("all", ""), ("camera", f"{one.agent}/{one.camera}"), ("product", one.expected or EMPTY_CLASS)]
 
 
-def _said(event: str, by: str, form: dict[str, str]) -> LabelStatement:
+def _label_statement(event: str, by: str, form: dict[str, str]) -> LabelStatement:
     sku, id_ = form.get("sku", "").strip(), form.get("id", "")
     try:
         truth = StatedTruth.PRODUCT if sku else StatedTruth(form.get("truth", ""))
