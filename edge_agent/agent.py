@@ -42,7 +42,6 @@ from edge_agent.models.watch_folder import WatchFolder
 from edge_agent.pipeline import TICK_S, Pipeline
 from edge_agent.records import (
     NO_PICTURES,
-    Ended,
     EventPictures,
     ExpectedMessage,
     Finding,
@@ -50,6 +49,7 @@ from edge_agent.records import (
     HomeAssistantOnline,
     ReloadWanted,
     SignalLost,
+    SourceEnded,
 )
 from edge_agent.reporting.delivery import Delivery
 from edge_agent.reporting.losses import LossReporter
@@ -66,7 +66,7 @@ from kardus.support.clock import SYSTEM_CLOCK
 from kardus.support.errors import BundleError, KardusError
 from kardus.support.vitals import Heartbeat, Vitals
 
-AgentInput = Frame | SignalLost | Ended | Input | ReloadWanted | UpdateRequest | IntakeResult | CodesRead
+AgentInput = Frame | SignalLost | SourceEnded | Input | ReloadWanted | UpdateRequest | IntakeResult | CodesRead
 """What comes to the agent's thread from all the others."""
 log = logging.getLogger("kardus.agent")
 
@@ -286,7 +286,7 @@ class Agent:
             case SignalLost():
                 self._recording.take(item)
                 self._pipeline.signal_lost(item)
-            case Ended():
+            case SourceEnded():
                 self._failures += self._pipeline.end(item.camera)
             case ExpectedMessage():
                 self._expect(item)

@@ -46,7 +46,7 @@ log = logging.getLogger("kardus.agent")
 
 
 @dataclass
-class Processed:
+class FramesOutcome:
     """What some frames came to."""
 
     good: list[Camera] = field(default_factory=list)
@@ -116,7 +116,7 @@ class Pipeline:
         """Whether something is decided by time alone."""
         return bool(self.location_judge.in_grace or self._doubts.doubted)
 
-    def process(self, frames: Sequence[Frame]) -> Processed:
+    def process(self, frames: Sequence[Frame]) -> FramesOutcome:
         """Frames of several cameras, to the disk; what they came to.
 
         Raises:
@@ -125,7 +125,7 @@ class Pipeline:
             BundleError: the model fails at work; nothing was judged.
             KardusError: the outbox can't be written.
         """
-        processed, lost = Processed(), []
+        processed, lost = FramesOutcome(), []
         observations: list[tuple[Camera, SlotObservations]] = []
         for number, frame in enumerate(frames):
             if number:
@@ -316,7 +316,7 @@ class Pipeline:
         self,
         camera: Camera,
         findings: list[Finding | None],
-        processed: Processed,
+        processed: FramesOutcome,
         lost: list[tuple[SignalLost, Status]],
     ) -> list[Finding | None]:
         """A view that was never seen in colours is doubted where its stock isn't recognised."""
@@ -341,7 +341,7 @@ class Pipeline:
         self,
         observations: Sequence[tuple[Camera, SlotObservations]],
         answers: Sequence[Classification],
-        processed: Processed,
+        processed: FramesOutcome,
     ) -> list[Finding | None]:
         """Count the votes, and judge the locations that may have changed, or whose state is to be told again."""
         findings: list[Finding | None] = []

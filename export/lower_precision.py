@@ -10,7 +10,7 @@ import numpy as np
 
 from export.fp16 import HalfPrecision
 from export.onnx_graph import to_onnx
-from export.photo_selection import Crops, Unseen, trained_and_unseen
+from export.photo_selection import Crops, PrecisionPhotos, trained_and_unseen
 from export.precision_search import AccuracyJudge, PrecisionLowering, search_precision
 from export.quantise import quantiser
 from kardus.contract.manifest import Calibration, LowerPrecision, Precision
@@ -136,7 +136,7 @@ def _refuse_collapse(plain: RawOutputs, lowered: RawOutputs, found: LowerPrecisi
 
 def _calibration(
     judged: Checkpoint,
-    photos: Unseen,
+    photos: PrecisionPhotos,
     run: Callable[[Pixels], RawOutputs],
     on_step: Callable[[str], None],
 ) -> Calibration:

@@ -32,7 +32,7 @@ class Crops:
 
 
 @dataclass(frozen=True)
-class Unseen:
+class PrecisionPhotos:
     """The photos that a lower precision is calibrated on and evaluated on."""
 
     calibration: Crops
@@ -69,7 +69,7 @@ def examples(checkpoint: Checkpoint, data: Path | None) -> Crops:
     return _crops([*covering.values(), *others][: max(PARITY_CROPS, len(covering))], checkpoint)
 
 
-def trained_and_unseen(judged: Checkpoint, data: Path | None, calibrate: Path | None) -> Unseen:
+def trained_and_unseen(judged: Checkpoint, data: Path | None, calibrate: Path | None) -> PrecisionPhotos:
     """Photos to calibrate on, and photos to evaluate on that `judged` was neither trained nor calibrated on.
 
     To calibrate on: those of `calibrate`, else training ones, CALIBRATION_CROPS at most, of every class in turn. To
@@ -94,7 +94,7 @@ def trained_and_unseen(judged: Checkpoint, data: Path | None, calibrate: Path | 
             "the lower precision: name other photos with --data"
         )
     origin = f"{judging.sha256()}:{'val' if is_own else 'unseen'}"
-    return Unseen(_crops(chosen, judged), _crops(unseen, judged), origin)
+    return PrecisionPhotos(_crops(chosen, judged), _crops(unseen, judged), origin)
 
 
 def _split(checkpoint: Checkpoint, data: DataSet) -> DataSet:

@@ -24,7 +24,7 @@ CHAIN = ("Transpose", "Cast", "Sub", "Div", "Conv")
 
 
 @dataclass(frozen=True)
-class Folded:
+class FoldedGraph:
     """A graph whose normalisation is folded into its first convolution."""
 
     model: onnx.ModelProto
@@ -40,21 +40,21 @@ class Folded:
         return {self.shifted: [exact]} if self.shifted else {}
 
 
-def fold_normalisation(model: onnx.ModelProto) -> Folded:
+def fold_normalisation(model: onnx.ModelProto) -> FoldedGraph:
     """Fold (x - mean) / std into the convolution that follows it; changes the model in place."""
     graph = model.graph
     chain = _chain(graph)
     if chain is None:
-        return Folded(model, None)
+        return FoldedGraph(model, None)
     _, _, sub, div, conv = chain
     mean, std = (_constant(graph, node.input[1]) for node in (sub, div))
     weights = _constant(graph, conv.input[1])
     has_bias = len(conv.input) > 2  # noqa: PLR2004 - weights, then bias
     bias = _constant(graph, conv.input[2]) if has_bias else np.zeros(1)
     if mean is None or std is None or weights is None or bias is None:
-        return Folded(model, None)
+        return FoldedGraph(model, None)
     if mean.size != std.size or std.size != weights.shape[1]:
-        return Folded(model, None)
+        return FoldedGraph(model, None)
     zero = int(np.clip(round(float(mean.mean())), 0, 255))
     scaled = weights / std.reshape(1, -1, 1, 1)
     moved = -(scaled * (mean.reshape(1, -1, 1, 1) - zero)).sum(axis=(1, 2, 3))
@@ -69,7 +69,7 @@ def fold_normalisation(model: onnx.ModelProto) -> Folded:
     sub.input[1] = zero_name
     graph.node.remove(div)
     _drop_unread(graph)
-    return Folded(model, sub.output[0], zero)
+    return FoldedGraph(model, sub.output[0], zero)
 
 
 def take_bytes(model: onnx.ModelProto, shifted: str | None) -> None:

@@ -39,7 +39,7 @@ Proportion = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Length(NamedTuple):
+class TrainingLength(NamedTuple):
     """How long a training takes that isn't told its epochs.
 
     What counts is the number of optimiser steps: the usual epochs over a few hundred photos are enough, over a hundred
@@ -57,7 +57,7 @@ class Length(NamedTuple):
         return max(self.fewest_epochs, math.ceil(steps / batches))
 
 
-FROM_RANDOM, PRETRAINED = Length(90, 30, 1200, 6000), Length(64, 20, 1200, 6000)
+FROM_RANDOM, PRETRAINED = TrainingLength(90, 30, 1200, 6000), TrainingLength(64, 20, 1200, 6000)
 
 
 class TrainConfig(BaseModel):

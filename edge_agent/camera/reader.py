@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from edge_agent.camera.attention import Attention
-from edge_agent.camera.source import Attentive, Connecting, PictureSource, Resting
-from edge_agent.records import Ended, Frame, SignalLost
+from edge_agent.camera.source import AttentiveSource, Connecting, PictureSource, RestingSource
+from edge_agent.records import Frame, SignalLost, SourceEnded
 from kardus.inference.part_decoded import GivenPicture
 from kardus.support.backoff import backoff_s
 from kardus.support.errors import KardusError
 from kardus.support.worker import Worker
 
-ReaderItem = Frame | SignalLost | Ended
+ReaderItem = Frame | SignalLost | SourceEnded
 STOP_POLL_S = 0.1
 log = logging.getLogger("kardus.camera")
 
@@ -58,7 +58,7 @@ class CameraReader(Worker):
     @property
     def rests(self) -> bool | None:
         """Whether of a live stream no frame is decoded but what is given; None: there is no stream. From any thread."""
-        return self._source.rests if self.live and isinstance(self._source, Resting) else None
+        return self._source.rests if self.live and isinstance(self._source, RestingSource) else None
 
     def use_interval(self, interval_s: float) -> None:
         """Another pace, from the next picture on."""
@@ -71,7 +71,7 @@ class CameraReader(Worker):
 
     def attend(self, attention: Attention) -> None:
         """What is wanted of the next picture: the source may do less while all rests."""
-        if isinstance(self._source, Attentive):
+        if isinstance(self._source, AttentiveSource):
             self._source.attention = attention
 
     def hurry(self) -> None:
@@ -95,7 +95,7 @@ class CameraReader(Worker):
         try:
             self._read_all()
         finally:
-            self._put(Ended(self.camera, datetime.now(UTC)))
+            self._put(SourceEnded(self.camera, datetime.now(UTC)))
 
     def _pictures(self) -> Iterator[GivenPicture | str]:
         """The source's pictures; one that raises is asked again from its beginning."""
@@ -145,7 +145,7 @@ class CameraReader(Worker):
 
     def _frame(self, number: int, now: datetime, picture: GivenPicture) -> Frame:
         """A picture, dated as of when it came: one that waited is older, but than nothing that was given."""
-        age_s = self._source.age_s if isinstance(self._source, Resting) else 0.0
+        age_s = self._source.age_s if isinstance(self._source, RestingSource) else 0.0
         at_s = max(time.monotonic() - age_s, self._last_s)
         self._last_s = at_s
         return Frame(self.camera, number, now - timedelta(seconds=time.monotonic() - at_s), at_s, picture)

@@ -29,7 +29,7 @@ class PictureSource(Protocol):
 
 
 @runtime_checkable
-class Attentive(Protocol):
+class AttentiveSource(Protocol):
     """A source that does less while nothing happens."""
 
     attention: Attention
@@ -37,7 +37,7 @@ class Attentive(Protocol):
 
 
 @runtime_checkable
-class Resting(Protocol):
+class RestingSource(Protocol):
     """A source that decodes more than it gives, but while nothing moves."""
 
     @property

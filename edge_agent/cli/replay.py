@@ -10,7 +10,14 @@ from rich.progress import track
 from edge_agent.config import Config, load_config
 from edge_agent.models.load import load_model
 from edge_agent.replay.player import Player
-from edge_agent.replay.recorded import Recorded, ReplayedInput, UntimedPictures, open_parts, open_untimed, parts_in
+from edge_agent.replay.recorded import (
+    PlayableRecording,
+    ReplayedInput,
+    UntimedPictures,
+    open_parts,
+    open_untimed,
+    parts_in,
+)
 from edge_agent.replay.report import as_content, as_tables, how_long
 from edge_agent.replay.session import read_truth, replay
 from kardus.support.console import err, print_result
@@ -59,7 +66,7 @@ def replay_command(
     print_result(as_content(outcome), *as_tables(outcome), as_json=as_json)
 
 
-def _open(recording: Path, config: Config, given: dict[str, Any]) -> Recorded:
+def _open(recording: Path, config: Config, given: dict[str, Any]) -> PlayableRecording:
     parts = parts_in(recording)
     if parts:
         wrong = next((option for option, value in given.items() if value is not None), None)
@@ -92,7 +99,7 @@ def _expected_in(path: Path) -> dict[str, str | None]:
     return expected
 
 
-def _players(configs: list[Config], recorded: Recorded) -> list[Player]:
+def _players(configs: list[Config], recorded: PlayableRecording) -> list[Player]:
     with err.status("Loading"):
         models = {config.model: load_model(config.model) for config in configs if config.model}
         if any(config.model is None for config in configs):

@@ -5,7 +5,7 @@ import queue
 from collections.abc import Collection
 from typing import Generic, TypeVar
 
-from edge_agent.records import Ended, Frame, SignalLost
+from edge_agent.records import Frame, SignalLost, SourceEnded
 
 InputT = TypeVar("InputT")
 
@@ -33,7 +33,7 @@ class InputQueue(Generic[InputT]):
     def drop(self, cameras: Collection[str]) -> None:
         """Remove the items of these cameras: their readers were replaced."""
         for item in self._waiting():
-            if not (isinstance(item, Frame | SignalLost | Ended) and item.camera in cameras):
+            if not (isinstance(item, Frame | SignalLost | SourceEnded) and item.camera in cameras):
                 self._items.put(item)
 
     def _waiting(self) -> list[InputT | None]:

@@ -19,7 +19,7 @@ from edge_agent.deciding.corrections import (
     whole_milliseconds,
 )
 from edge_agent.deciding.obstruction import why_obstructed
-from edge_agent.deciding.recognised import Recognised, SeenStock
+from edge_agent.deciding.recognised import LastMatches, SeenStock
 from edge_agent.deciding.verdict import (
     AgreedVerdict,
     Judgement,
@@ -297,7 +297,7 @@ class LocationJudge:
         self._grace_s = grace_s
         self.in_grace: set[str] = set()
         """Locations whose alert waits until stock had time to come."""
-        self._recognised = Recognised()
+        self._recognised = LastMatches()
         self._obstructed_s: dict[str, float] = {}
         """Since when each location is that is obstructed now."""
 

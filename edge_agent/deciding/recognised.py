@@ -28,7 +28,7 @@ class SeenStock:
     """None: nothing is expected, or nobody has said what."""
 
 
-class Recognised:
+class LastMatches:
     """What each location held when it last matched. Owned by one thread."""
 
     def __init__(self) -> None:

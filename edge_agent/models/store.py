@@ -36,7 +36,7 @@ class StoredBundle(Record):
     """Starts of the agent since it took over."""
 
 
-class Choices(Record):
+class ModelChoices(Record):
     """What `current.json` holds."""
 
     configured: str = ""
@@ -85,7 +85,7 @@ class ModelStore:
             return None
         if configured not in ("", self._choices.configured):
             log.warning("the configured bundle is another one than before: it is used")
-            self._note(Choices(refused=self._choices.refused))
+            self._note(ModelChoices(refused=self._choices.refused))
             return None
         current = self._choices.current
         if not current.settled and current.starts >= MAX_STARTS:
@@ -107,7 +107,7 @@ class ModelStore:
             raise DataError(f"{self.path(choice)}: cannot be written ({error.strerror}): check the disk") from error
         refused = {key: why for key, why in self._choices.refused.items() if key != sha256}
         previous = self._choices.current
-        self._write(Choices(configured=configured, current=choice, previous=previous, refused=refused))
+        self._write(ModelChoices(configured=configured, current=choice, previous=previous, refused=refused))
 
     def settle(self) -> None:
         """The current bundle got through its probation."""
@@ -150,7 +150,7 @@ class ModelStore:
     def _change(self, **changes: object) -> None:
         self._note(self._choices.model_copy(update=changes))
 
-    def _note(self, choices: Choices) -> None:
+    def _note(self, choices: ModelChoices) -> None:
         """What holds from now on; where the disk doesn't take it, a restart goes back to the choice before."""
         try:
             self._write(choices)
@@ -159,7 +159,7 @@ class ModelStore:
                 log.error("which model is used can't be noted, it is tried again: %s", error)  # noqa: TRY400
             self._choices, self._is_unwritten = choices, True
 
-    def _write(self, choices: Choices) -> None:
+    def _write(self, choices: ModelChoices) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -201,11 +201,11 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> Choices:
+def _read(path: Path) -> ModelChoices:
     try:
-        return Choices.model_validate_json(path.read_bytes())
+        return ModelChoices.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return Choices()
+        return ModelChoices()
     except (OSError, ValidationError) as error:
         log.error("%s: not readable (%s): the configured model is used", path, error)  # noqa: TRY400
-        return Choices()
+        return ModelChoices()

@@ -13,11 +13,11 @@ from edge_agent.records.inputs import ExpectedMessage, HomeAssistantOnline, Relo
 from edge_agent.records.pictures import (
     Activity,
     ClassifiedCrops,
-    Ended,
     Frame,
     LocationView,
     SignalLost,
     SlotObservations,
+    SourceEnded,
 )
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Activity",
     "ClassifiedCrops",
     "CodeWitness",
-    "Ended",
     "EventPictures",
     "Expectation",
     "ExpectedMessage",
@@ -38,4 +37,5 @@ __all__ = [
     "ReloadWanted",
     "SignalLost",
     "SlotObservations",
+    "SourceEnded",
 ]

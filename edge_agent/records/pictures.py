@@ -48,7 +48,7 @@ class SignalLost:
 
 
 @dataclass(frozen=True)
-class Ended:
+class SourceEnded:
     """The camera's source has come to its end: a folder, a video, a script."""
 
     camera: str

@@ -35,7 +35,7 @@ class ReplayedInput:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class PlayableRecording:
     """A recording that can be played."""
 
     cameras: Mapping[str, bool]
@@ -75,7 +75,7 @@ def parts_in(path: Path) -> list[Path]:
     return sorted(folder for folder in path.iterdir() if folder.name.isdigit() and (folder / HEADER).is_file())
 
 
-def open_parts(folders: list[Path]) -> Recorded:
+def open_parts(folders: list[Path]) -> PlayableRecording:
     """A recording with its own times.
 
     Raises:
@@ -84,10 +84,10 @@ def open_parts(folders: list[Path]) -> Recorded:
     parts = [_read_part(folder) for folder in folders]
     cameras = {name: live for part in parts for name, live in part.header.cameras.items()}
     count = sum(len(part.entries) for part in parts)
-    return Recorded(cameras, lambda wanted: _play_parts(parts, wanted), count)
+    return PlayableRecording(cameras, lambda wanted: _play_parts(parts, wanted), count)
 
 
-def open_untimed(path: Path, untimed: UntimedPictures) -> Recorded:
+def open_untimed(path: Path, untimed: UntimedPictures) -> PlayableRecording:
     """A folder of pictures, in the order of their names, or a video file.
 
     Raises:
@@ -97,7 +97,7 @@ def open_untimed(path: Path, untimed: UntimedPictures) -> Recorded:
         raise DataError(f"{path}: no such recording: name a folder of a recording or of pictures, or a video file")
     if path.is_dir() and not sort_folder(path).pictures:
         raise DataError(f"{path}: neither a recording nor a picture in it: name a folder that has one")
-    return Recorded(
+    return PlayableRecording(
         {untimed.camera: False}, lambda wanted: _play_untimed(path, untimed) if untimed.camera in wanted else iter(())
     )
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge_agent.records import Frame, SignalLost
 from edge_agent.replay.comparison import ReplayComparison, Tally, VerdictChange, VerdictDifference
-from edge_agent.replay.recorded import Recorded, ReplayedInput
+from edge_agent.replay.recorded import PlayableRecording, ReplayedInput
 from kardus.contract.messages import LocationState
 from kardus.contract.verdicts import ALERTS
 from kardus.support.errors import DataError, UsageError
@@ -91,7 +91,7 @@ class ReplayOutcome:
 
 
 def replay(
-    recorded: Recorded, players: Sequence[ReplayPlayer], truth: TruthByFrame, watching: Watching = iter
+    recorded: PlayableRecording, players: Sequence[ReplayPlayer], truth: TruthByFrame, watching: Watching = iter
 ) -> ReplayOutcome:
     """Play a recording to its end; `watching` is given everything that comes, to show how far it is.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from edge_agent.config import Config
 from edge_agent.config.data_folder import OUTBOX_FILE
-from edge_agent.reporting.outbox.message import Limits
+from edge_agent.reporting.outbox.message import OutboxLimits
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.support.errors import StorageError
 
@@ -59,5 +59,5 @@ def open_outbox(config: Config) -> Outbox:
     Raises:
         KardusError: the file can't be opened, or belongs to a newer version.
     """
-    limits = Limits(config.outbox.max_events, config.outbox.max_evidence_mb * 1e6)
+    limits = OutboxLimits(config.outbox.max_events, config.outbox.max_evidence_mb * 1e6)
     return Outbox(config.agent.data_dir / OUTBOX_FILE, limits, config.outbox.delivery)

@@ -24,7 +24,7 @@ from edge_agent.seeing.slots import corners_of, outside, slots_of
 from edge_agent.seeing.view_colours import Cells, ViewColours, cells_of, cells_touching
 from edge_agent.seeing.view_guard import CheckedView, JudgedPicture, ViewGuard, exposure_problem, inside
 from kardus.inference.geometry import Float64Array, project
-from kardus.inference.part_decoded import BrokenPictureError, GivenPicture, PartDecoded
+from kardus.inference.part_decoded import BrokenPictureError, GivenPicture, PartlyDecodedPicture
 from kardus.inference.preprocess import Pixels, Warp, resized, warp_of
 
 BAD_IN_A_ROW = 2
@@ -35,7 +35,7 @@ WITHOUT_COLOURS = frozenset({"frozen", "dark", "over-exposed"})
 log = logging.getLogger("kardus.seeing")
 
 
-class Cutting:
+class SlotCutting:
     """Slots that are being cut out of a picture, on all cores: Pillow warps without Python's lock."""
 
     def __init__(self, corners: Float64Array, given: GivenPicture, size_px: int) -> None:
@@ -69,7 +69,7 @@ class _CutAhead:
     slots: list[int]
     corners: Float64Array
     """(len(slots), 4, 2): where they were in the last picture."""
-    crops: Cutting
+    crops: SlotCutting
 
 
 class CameraView:
@@ -198,7 +198,7 @@ class CameraView:
         slots = np.flatnonzero(self._gate.due(frame.at_s) | np.asarray(wanted, bool)).tolist()
         if slots:
             corners = self._last_corners[slots]
-            self._cut_ahead = _CutAhead(slots, corners, Cutting(corners, frame.given, size_px))
+            self._cut_ahead = _CutAhead(slots, corners, SlotCutting(corners, frame.given, size_px))
 
     def see(self, frame: Frame, view: CheckedView, wanted: Sequence[bool], size_px: int) -> SlotObservations:
         """What a good picture shows of the slots, with the crops that are to be classified.
@@ -255,7 +255,7 @@ class CameraView:
         """
         if self.last_frame is not None and self._hidden_from is not self.last_frame:
             given = self.last_frame.given
-            whole = given.whole if isinstance(given, PartDecoded) else given
+            whole = given.whole if isinstance(given, PartlyDecodedPicture) else given
             self._hidden_from = self.last_frame
             self._hidden = self._mask.hide(whole) if self._mask.areas else whole
         return self._hidden
@@ -293,7 +293,7 @@ class CameraView:
             which = np.searchsorted(ahead.slots, chosen)
             if np.array_equal(ahead.corners[which], places):
                 return ahead.crops.result()[which]
-        return Cutting(places, frame.given, size_px).result()
+        return SlotCutting(places, frame.given, size_px).result()
 
     def _with_colours(self, view: CheckedView, at_s: float) -> CheckedView:
         """What was judged by forms, and now by colours too."""

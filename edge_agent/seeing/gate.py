@@ -31,7 +31,7 @@ from edge_agent.seeing.colours import (
     find_places,
     unseen,
 )
-from edge_agent.seeing.local_light import Lit, held_against
+from edge_agent.seeing.local_light import RelitSlots, held_against
 from edge_agent.seeing.mask import Mask
 from kardus.inference.geometry import Float64Array, homography, project, rectangle
 from kardus.inference.preprocess import Pixels
@@ -214,7 +214,7 @@ class ChangeGate:
             moving &= self._much(lit.contents) | self._stand_out(lit.around, own, COVERED_WHATEVER_THE_LIGHT)
         return moving
 
-    def _lit(self, now: SlotColours, before: SlotColours) -> Lit:
+    def _lit(self, now: SlotColours, before: SlotColours) -> RelitSlots:
         return held_against(now, before, self._own(now, before))
 
     def _own(self, now: SlotColours, before: SlotColours) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from PIL import Image, ImageFilter
 
 from edge_agent.seeing.mask import Mask, Masked
 from kardus.inference.geometry import reduction
-from kardus.inference.part_decoded import GivenPicture, PartDecoded, whole_of
+from kardus.inference.part_decoded import GivenPicture, PartlyDecodedPicture, whole_of
 from kardus.inference.preprocess import Pixels
 
 
@@ -27,7 +27,7 @@ class RepeatGuard:
         self._last, self._checksum = given, self._checksum_of(small)
         if last is None:
             return False
-        if isinstance(last, PartDecoded) == isinstance(given, PartDecoded):
+        if isinstance(last, PartlyDecodedPicture) == isinstance(given, PartlyDecodedPicture):
             return self._checksum == before
         return self._of_whole(last) == self._of_whole(given)  # made in two ways, the same picture differs a little
 

@@ -38,7 +38,7 @@ _SIDES = 4
 
 
 @dataclass(frozen=True)
-class Lit:
+class RelitSlots:
     """n slots held against their earlier selves, in the light that explains most."""
 
     around: Colours
@@ -49,7 +49,7 @@ class Lit:
     """... and where the edge of a light may run through it: between the lights around it."""
 
 
-def held_against(now: SlotColours, before: SlotColours, own: NDArray[np.bool_]) -> Lit:
+def held_against(now: SlotColours, before: SlotColours, own: NDArray[np.bool_]) -> RelitSlots:
     """What is left of the differences of n slots once light has been taken out of them.
 
     Args:
@@ -72,7 +72,7 @@ def held_against(now: SlotColours, before: SlotColours, own: NDArray[np.bool_]) 
         across = _across(now.contents, before.contents, of_slots, exponent, (low, high))
         least = np.minimum(contents, _unexplained(now.contents, before.contents, across, exponent))
         crossed = np.where(split[:, None, None], least, contents)
-    return Lit(_unexplained(now.around, before.around, of_places, exponent), contents, crossed)
+    return RelitSlots(_unexplained(now.around, before.around, of_places, exponent), contents, crossed)
 
 
 def _within(now: ColourSample, before: ColourSample, of_slots: Colours, exponent: float) -> Colours:

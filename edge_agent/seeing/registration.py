@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.inference.geometry import Float64Array, project
-from kardus.inference.part_decoded import PartDecoded
+from kardus.inference.part_decoded import PartlyDecodedPicture
 from kardus.inference.preprocess import Pixels
 
 FloatGrey = NDArray[np.float32]
@@ -47,7 +47,7 @@ AGREE_PX = 1.5
 
 
 @dataclass(frozen=True)
-class Marks:
+class ReferencePatches:
     """Patches of the reference picture."""
 
     corners: NDArray[np.int64]
@@ -59,10 +59,10 @@ class Marks:
     lasting: int
     """The first so many hold nothing that is expected to change; the others were taken for want of such."""
 
-    def some(self, which: NDArray[np.intp]) -> "Marks":
+    def some(self, which: NDArray[np.intp]) -> "ReferencePatches":
         """Those of these indices, in their order."""
         lasting = int((which < self.lasting).sum())
-        return Marks(self.corners[which], self.patches[which], self.counts[which], lasting)
+        return ReferencePatches(self.corners[which], self.patches[which], self.counts[which], lasting)
 
     @property
     def centres(self) -> Float64Array:
@@ -87,7 +87,9 @@ class FoundMarks:
         return (self.likeness >= LIKE) & self.inside
 
 
-def choose_marks(grey: FloatGrey, changing: NDArray[np.bool_], never: NDArray[np.bool_] | None = None) -> Marks:
+def choose_marks(
+    grey: FloatGrey, changing: NDArray[np.bool_], never: NDArray[np.bool_] | None = None
+) -> ReferencePatches:
     """The patches whose place is told best by their content, spread over the picture.
 
     Strength is the smaller eigenvalue of the structure tensor (Shi and Tomasi, Good Features to Track, CVPR 1994).
@@ -105,7 +107,7 @@ def choose_marks(grey: FloatGrey, changing: NDArray[np.bool_], never: NDArray[np
     return _joined(marks, _strongest(grey, anything))
 
 
-def _strongest(grey: FloatGrey, counts: NDArray[np.bool_]) -> Marks:
+def _strongest(grey: FloatGrey, counts: NDArray[np.bool_]) -> ReferencePatches:
     strength, where = _patch_strengths(np.gradient(grey, axis=1) * counts, np.gradient(grey, axis=0) * counts)
     parts = np.array([_patch(counts, x, y).mean() for x, y in where])
     good = np.flatnonzero((strength > _PLAIN) & (parts >= MIN_PATCH_SHARE))
@@ -115,13 +117,13 @@ def _strongest(grey: FloatGrey, counts: NDArray[np.bool_]) -> Marks:
     means = (patches * masks).sum(axis=(1, 2), keepdims=True) / np.maximum(masks.sum(axis=(1, 2), keepdims=True), 1)
     centred = (patches - means) * masks
     scaled = centred / np.maximum(np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True)), 1e-6)
-    return Marks(chosen, scaled, masks, len(chosen))
+    return ReferencePatches(chosen, scaled, masks, len(chosen))
 
 
-def _joined(lasting: Marks, others: Marks) -> Marks:
+def _joined(lasting: ReferencePatches, others: ReferencePatches) -> ReferencePatches:
     """All that last, and of the others as many as there is room for."""
     room = slice(0, MAX_MARKS - len(lasting.corners))
-    return Marks(
+    return ReferencePatches(
         np.concatenate([lasting.corners, others.corners[room]]),
         np.concatenate([lasting.patches, others.patches[room]]),
         np.concatenate([lasting.counts, others.counts[room]]),
@@ -129,7 +131,7 @@ def _joined(lasting: Marks, others: Marks) -> Marks:
     )
 
 
-def find_marks(marks: Marks, grey: FloatGrey, near: Float64Array, reach: int) -> FoundMarks:
+def find_marks(marks: ReferencePatches, grey: FloatGrey, near: Float64Array, reach: int) -> FoundMarks:
     """Look for each mark within `reach` pixels of where it should be.
 
     Args:
@@ -162,7 +164,7 @@ def _windows(grey: FloatGrey, corners: NDArray[np.int64], size: int) -> FloatGre
     return np.array([grey[y : y + size, x : x + size] for x, y in corners.tolist()], np.float32).reshape(-1, size, size)
 
 
-def find_marks_near(marks: Marks, grey: FloatGrey, near: Float64Array, reach: int) -> FoundMarks:
+def find_marks_near(marks: ReferencePatches, grey: FloatGrey, near: Float64Array, reach: int) -> FoundMarks:
     """As `find_marks`; a mark that has a peak where it should be is looked for no further: cameras stand still."""
     found = find_marks(marks, grey, near, 1)
     others = np.flatnonzero(~found.sure)
@@ -188,7 +190,7 @@ def _patch_strengths(across: FloatGrey, down: FloatGrey) -> tuple[FloatGrey, NDA
     return smaller.ravel(), np.stack([xs.ravel(), ys.ravel()], axis=1)
 
 
-def _correlate(windows: FloatGrey, marks: Marks) -> FloatGrey:
+def _correlate(windows: FloatGrey, marks: ReferencePatches) -> FloatGrey:
     """Normalised cross-correlation of each patch at every place of its window, from -1 to 1: (n, places, places)."""
     n, size = windows.shape[:2]
     places = size - PATCH + 1
@@ -308,7 +310,7 @@ def sharpness(picture: Image.Image, centres: Float64Array, factor: int) -> Float
     return _strength(patches[:, ::2, ::2] + patches[:, 1::2, ::2] + patches[:, ::2, 1::2] + patches[:, 1::2, 1::2])
 
 
-def sharpness_of_part(picture: PartDecoded, centres: Float64Array, factor: int) -> FloatGrey:
+def sharpness_of_part(picture: PartlyDecodedPicture, centres: Float64Array, factor: int) -> FloatGrey:
     """As `sharpness`, of a picture of which not all is decoded."""
     reach = PATCH * factor // 4
     half = -(-picture.size[0] // 2), -(-picture.size[1] // 2)

@@ -16,7 +16,7 @@ from edge_agent.seeing.registration import (
     MIN_MARKS,
     PATCH,
     FloatGrey,
-    Marks,
+    ReferencePatches,
     choose_marks,
     find_marks,
     find_marks_near,
@@ -26,7 +26,7 @@ from edge_agent.seeing.registration import (
     whole_shift,
 )
 from kardus.inference.geometry import Float64Array, project, reduction
-from kardus.inference.part_decoded import GivenPicture, PartDecoded, whole_of
+from kardus.inference.part_decoded import GivenPicture, PartlyDecodedPicture, whole_of
 from kardus.inference.preprocess import Pixels
 
 ViewProblem = Literal["frozen", "dark", "over-exposed", "blurred", "covered", "moved", "no colour", "colour cast"]
@@ -67,7 +67,7 @@ class JudgedPicture:
         self.factor = reduction(given.size[0])
         """By which whole number it is made smaller."""
         self._given = given
-        if isinstance(given, PartDecoded):
+        if isinstance(given, PartlyDecodedPicture):
             small = given.reduced(self.factor) if self.factor > 1 else given.whole
         else:
             small = given.reduce(self.factor)
@@ -83,14 +83,14 @@ class JudgedPicture:
 
     def sharpness(self, centres: Float64Array) -> FloatGrey:
         """How sharp it is around each centre, (n, 2) in pixels of the whole picture: (n,)."""
-        if isinstance(self._given, PartDecoded):
+        if isinstance(self._given, PartlyDecodedPicture):
             return sharpness_of_part(self._given, centres, self.factor)
         return sharpness(self._given, centres, self.factor)
 
 
 @dataclass(frozen=True)
 class _Reference:
-    marks: Marks
+    marks: ReferencePatches
     sharpness: FloatGrey
     """Of each mark, (n,)."""
     whole: FloatGrey
@@ -251,7 +251,7 @@ class ViewGuard:
         return int(np.ceil(2 * self._rules.max_shift * grey.shape[1])) + 2
 
 
-def _share_there(marks: Marks, grey: FloatGrey, shift: Float64Array) -> float:
+def _share_there(marks: ReferencePatches, grey: FloatGrey, shift: Float64Array) -> float:
     """Which share of the marks is found this far away, of those that would still be in the picture."""
     now = marks.corners + shift
     inside = ((now >= 0) & (now + PATCH <= [grey.shape[1], grey.shape[0]])).all(axis=1)

@@ -19,7 +19,7 @@ AgentCount = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
 """Of what an agent has, or has done."""
 
 
-class Composed:
+class NfcText:
     """Brings a text to NFC, and then looks at its length and characters: some become two by it, and two become one.
 
     Compiled code alone: it is called for each name of each message.

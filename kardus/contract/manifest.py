@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints
 
-from kardus.contract.base import Composed, Record
+from kardus.contract.base import NfcText, Record
 from kardus.support.spelling import composed
 
 EMPTY_CLASS = "empty"
@@ -26,7 +26,7 @@ RejectionScore = Literal["max_logit", "energy", "prototype", "distance", "blend"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MAX_CLASS_NAME = 200
 ClassName = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_CLASS_NAME), Composed, AfterValidator(class_name)
+    str, StringConstraints(min_length=1, max_length=MAX_CLASS_NAME), NfcText, AfterValidator(class_name)
 ]
 
 
@@ -172,7 +172,7 @@ class Changes(Record):
     """Classes that the graph has no logit for, the last of `classes`, and from how many photos each was enrolled."""
 
 
-class Member(Record):
+class BundleFile(Record):
     """One file of the bundle."""
 
     sha256: Sha256
@@ -206,7 +206,7 @@ class Manifest(Record):
     golden_tolerance: Annotated[float, Field(gt=0)]
     """The largest logit difference that a golden sample may show on another processor."""
     training: Training
-    members: dict[str, Member]
+    members: dict[str, BundleFile]
 
 
 class GoldenSample(Record):

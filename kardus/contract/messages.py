@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pydantic import AwareDatetime, Field, GetCoreSchemaHandler, PlainSerializer, SerializeAsAny, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
-from kardus.contract.base import MAX_INTEGER, AgentCount, Composed, Flag, Integer, Record
+from kardus.contract.base import MAX_INTEGER, AgentCount, Flag, Integer, NfcText, Record
 from kardus.contract.topics import Id, LocationCode, Topics
 from kardus.contract.verdicts import Verdict
 
@@ -91,7 +91,7 @@ class Expected(Record):
 
     revision: Integer
     """Grows with every change for the location."""
-    sku: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SKU), Composed] | None = (
+    sku: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SKU), NfcText] | None = (
         None
     )
     """None: the location must be empty. It has to be said of a location that is managed."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from kardus.contract.base import Composed
+from kardus.contract.base import NfcText
 from kardus.contract.mqtt_text import NO_TEXT, is_text
 from kardus.support.spelling import composed
 
@@ -17,10 +17,10 @@ MAX_NAME = 100
 repetition out, which costs milliseconds and half a megabyte for each field."""
 ID_PATTERN = rf"^[^\s$/+#{NO_TEXT}][^/+#{NO_TEXT}]*$"
 LOCATION_PATTERN = rf"^[^\s{NO_TEXT}][^{NO_TEXT}]*$"
-Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=MAX_NAME), Composed]
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=MAX_NAME), NfcText]
 """A name that may stand in a topic, in NFC: 1 to 100 characters, no `/`, `+`, `#` or control characters, no `$` or
 space at the start."""
-LocationCode = Annotated[str, StringConstraints(pattern=LOCATION_PATTERN, max_length=MAX_NAME), Composed]
+LocationCode = Annotated[str, StringConstraints(pattern=LOCATION_PATTERN, max_length=MAX_NAME), NfcText]
 """The WMS's code of a location, in NFC: 1 to 100 characters, no control characters, no space at the start."""
 _ESCAPED = {ord(character): f"%{ord(character):02X}" for character in "%/+#.$"}
 """`/` parts a topic's levels, `+` and `#` stand for any of them, `$` begins topics of the broker's own, and RabbitMQ's

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.inference.geometry import reduction
-from kardus.inference.part_decoded import Box, BrokenPictureError, PartDecoded
+from kardus.inference.part_decoded import Box, BrokenPictureError, PartlyDecodedPicture
 from kardus.support.errors import DataError
 
 
-class HalfDecoded(PartDecoded):
+class HalfSizePicture(PartlyDecodedPicture):
     """A picture of which half the width and height is there."""
 
     def __init__(self, half: Image.Image, size: tuple[int, int], decode: Callable[[], Image.Image]) -> None:

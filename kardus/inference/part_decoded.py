@@ -19,7 +19,7 @@ class BrokenPictureError(DataError):
     """A picture that was believed to be whole can't be decoded."""
 
 
-class PartDecoded(ABC):
+class PartlyDecodedPicture(ABC):
     """A picture of which that much is decoded that it can be judged. May be used by several threads."""
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -57,7 +57,7 @@ class PartDecoded(ABC):
         """The whole picture; called once."""
 
 
-GivenPicture: TypeAlias = Image.Image | PartDecoded
+GivenPicture: TypeAlias = Image.Image | PartlyDecodedPicture
 """A picture as its source gave it, RGB, however much of it is decoded."""
 
 
@@ -67,4 +67,4 @@ def whole_of(given: GivenPicture) -> Image.Image:
     Raises:
         BrokenPictureError: the rest can't be.
     """
-    return given.whole if isinstance(given, PartDecoded) else given
+    return given.whole if isinstance(given, PartlyDecodedPicture) else given

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kardus.inference.part_decoded import Box, PartDecoded
+from kardus.inference.part_decoded import Box, PartlyDecodedPicture
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ BT601, BT709 = (0.299, 0.114), (0.2126, 0.0722)
 CODINGS = tuple(Coding(*shares, is_full) for shares in (BT601, BT709) for is_full in (False, True))
 
 
-class PlanarPicture(PartDecoded):
+class PlanarPicture(PartlyDecodedPicture):
     """A picture whose planes are there. Its width and height are even."""
 
     def __init__(self, planes: bytes, size: tuple[int, int], coding: Coding) -> None:

@@ -10,10 +10,10 @@ from PIL import Image, ImageFile
 
 from kardus.inference import jpeg
 from kardus.inference.geometry import MAX_PIXELS, Float64Array, homography, rectangle
-from kardus.inference.half_decoded import HalfDecoded, is_judged_by_half
+from kardus.inference.half_decoded import HalfSizePicture, is_judged_by_half
 from kardus.inference.part_decoded import GivenPicture
 from kardus.inference.picture_formats import open_picture, what_it_is
-from kardus.inference.srgb import TIFF_FAILURES, Converted, UnfitPictureError, exif_of, stored_as, to_srgb
+from kardus.inference.srgb import TIFF_FAILURES, SrgbPicture, UnfitPictureError, exif_of, stored_as, to_srgb
 from kardus.support.errors import DataError
 from kardus.support.input_files import open_file
 
@@ -126,7 +126,7 @@ def read_picture(path: Path) -> Image.Image:
     return read_converted(path).picture
 
 
-def read_converted(path: Path) -> Converted:
+def read_converted(path: Path) -> SrgbPicture:
     """As `read_picture`, with what was brought from another form for it."""
     return _decode(path, str(path))[0]
 
@@ -149,10 +149,10 @@ def read_half(path: Path) -> GivenPicture:
 def decode_half(data: bytes, name: str) -> GivenPicture:
     """As `read_half`, from memory."""
     decoded, size = _decode(io.BytesIO(data), name, halve=True)
-    return HalfDecoded(decoded.picture, size, lambda: decode_picture(data, name)) if size else decoded.picture
+    return HalfSizePicture(decoded.picture, size, lambda: decode_picture(data, name)) if size else decoded.picture
 
 
-def _decode(file: Path | io.BytesIO, name: str, *, halve: bool = False) -> tuple[Converted, Size | None]:
+def _decode(file: Path | io.BytesIO, name: str, *, halve: bool = False) -> tuple[SrgbPicture, Size | None]:
     """A picture; and where it was made half as wide and high, the width and height of the whole one."""
     try:
         with open_picture(file) as image:

@@ -38,7 +38,7 @@ class UnfitPictureError(Exception):
 
 
 @dataclass(frozen=True)
-class Converted:
+class SrgbPicture:
     """A picture as 8-bit sRGB."""
 
     picture: Image.Image
@@ -103,14 +103,14 @@ def exif_of(image: Image.Image) -> Image.Exif:
         return Image.Exif()
 
 
-def to_srgb(image: Image.Image, stored: FileColours) -> Converted:
+def to_srgb(image: Image.Image, stored: FileColours) -> SrgbPicture:
     """A decoded picture as 8-bit sRGB.
 
     Raises:
         UnfitPictureError: nothing of it can be seen, or not rightly.
     """
     if stored is _AS_NEARLY_ALL and image.mode == "RGB" and _profile_of(image, "RGB") is None:
-        return Converted(image)
+        return SrgbPicture(image)
     changes = [SEVERAL] * stored.several
     if stored.bits > 8:  # noqa: PLR2004
         changes.append(f"{stored.bits} bits a channel are brought to 8")
@@ -124,7 +124,7 @@ def to_srgb(image: Image.Image, stored: FileColours) -> Converted:
     if alpha is not None:
         changes.append(TRANSPARENT)
         picture = Image.composite(picture, Image.new("RGB", picture.size, "white"), alpha)
-    return Converted(picture, tuple(changes), tuple(doubts))
+    return SrgbPicture(picture, tuple(changes), tuple(doubts))
 
 
 def _in_8_bits(image: Image.Image, stored: FileColours) -> tuple[Image.Image, Image.Image | None]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from edge_agent.seeing.camera_view import Cutting
+from edge_agent.seeing.camera_view import SlotCutting
 from kardus.inference.bundle import read_bundle
 from kardus.inference.graph_forms import INPUT, OUTPUTS
 from kardus.inference.preprocess import read_photo
@@ -118,7 +118,7 @@ def compare(folder: Path, bundle: Path, locations: int, rounds: int) -> Times:
         config = bench.write_config(folder, broker.port, bundle, ALWAYS, threads=THREADS)
         with AskedAgent(config) as agent:
             session, size_px = agent.classifier._session, agent.classifier.size_px
-            crops = Cutting(bench.corners(), Image.fromarray(read_photo(picture_of(folder))), size_px).result()
+            crops = SlotCutting(bench.corners(), Image.fromarray(read_photo(picture_of(folder))), size_px).result()
             before = agent.classified
             times = in_turn(
                 {

@@ -18,7 +18,7 @@ from pathlib import Path
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.records import Finding, Message
 from edge_agent.reporting.delivery import Delivery
-from edge_agent.reporting.outbox.message import Limits
+from edge_agent.reporting.outbox.message import OutboxLimits
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
@@ -35,7 +35,7 @@ BATCH = 64
 FILL = 5000
 FEW = 10
 LOCATIONS = 500
-LIMITS = Limits(events=10_000_000, states=10_000_000)
+LIMITS = OutboxLimits(events=10_000_000, states=10_000_000)
 WRITE_GOAL, DRAIN_GOAL, BACKLOG_GOAL = 1500.0, 3000.0, 1.2
 GOAL_BACKLOG = 100_000
 

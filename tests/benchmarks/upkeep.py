@@ -36,7 +36,7 @@ from warehouse.store.database import Database
 from warehouse.store.epochs import add_covered
 from warehouse.store.opening import open_database
 from warehouse.store.reader import StoreReader
-from warehouse.store.retention import Keep
+from warehouse.store.retention import RetentionLimits
 
 ROUNDS, BATCH, STORE_EVERY_S = 20, 20, 0.1
 RESTARTS = ((50, 1), (50, 365), (1, 8000), (1000, 30))
@@ -80,7 +80,7 @@ def retention(folder: Path, events: int) -> Table:
             _fill(database, events)
             alone_ms = _stored_beside(database, lambda: time.sleep(3))
             worker, before, began_s = (
-                retention_of(database, Keep(events=events // 10)),
+                retention_of(database, RetentionLimits(events=events // 10)),
                 path.stat().st_size,
                 time.monotonic(),
             )

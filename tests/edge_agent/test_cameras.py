@@ -17,7 +17,7 @@ from edge_agent.deciding.judging import Votes
 from edge_agent.deciding.verdict import AgreedVerdict, Judgement
 from edge_agent.records import Activity, Expectation, SlotObservations
 from edge_agent.seeing import camera_view
-from edge_agent.seeing.camera_view import BAD_IN_A_ROW, CameraView, Cutting
+from edge_agent.seeing.camera_view import BAD_IN_A_ROW, CameraView, SlotCutting
 from kardus.contract.messages import Expected
 from kardus.contract.verdicts import Verdict
 from kardus.inference.classification import Classification
@@ -90,12 +90,12 @@ def cuttings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many slots each cutting was of."""
     seen: list[int] = []
 
-    class Counted(Cutting):
+    class Counted(SlotCutting):
         def __init__(self, corners: Float64Array, picture: Image.Image, size_px: int) -> None:
             seen.append(len(corners))
             super().__init__(corners, picture, size_px)
 
-    monkeypatch.setattr(camera_view, "Cutting", Counted)
+    monkeypatch.setattr(camera_view, "SlotCutting", Counted)
     return seen
 
 

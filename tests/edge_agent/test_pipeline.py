@@ -24,8 +24,8 @@ from kardus.contract.messages import Expected, Model
 from kardus.contract.topics import Topics
 from kardus.contract.verdicts import Verdict
 from kardus.inference import classifier
-from kardus.inference.half_decoded import HalfDecoded
-from kardus.inference.part_decoded import PartDecoded
+from kardus.inference.half_decoded import HalfSizePicture
+from kardus.inference.part_decoded import PartlyDecodedPicture
 from kardus.inference.preprocess import Pixels
 from kardus.support.clock import SYSTEM_CLOCK
 from kardus.support.errors import DataError
@@ -160,8 +160,8 @@ def test_while_a_warehouse_is_dark_its_pictures_rest_and_no_crop_is_cut_out_of_t
     camera.wait(1000)  # what was never classified is due since the clock began
     for number in range(3):
         camera.verdicts(still(number))
-    cut = Mock(side_effect=camera_view.Cutting)
-    monkeypatch.setattr(camera_view, "Cutting", cut)
+    cut = Mock(side_effect=camera_view.SlotCutting)
+    monkeypatch.setattr(camera_view, "SlotCutting", cut)
     attentions, statuses = [], set()
     for number in range(5):
         dark = still(number) // 30
@@ -189,7 +189,7 @@ def test_of_a_stream_s_planes_a_whole_picture_is_made_once_and_none_where_a_cart
 
 
 def _is_whole(given: Frame) -> bool:
-    assert isinstance(given.given, PartDecoded)
+    assert isinstance(given.given, PartlyDecodedPicture)
     return given.given._whole is not None
 
 
@@ -201,8 +201,8 @@ def test_a_picture_whose_whole_turns_out_broken_is_a_picture_that_was_lost(tmp_p
 
     def broken(number: int) -> Frame:
         whole = coded_frame(gone.frame(number))
-        assert isinstance(whole.given, HalfDecoded)
-        return replace(whole, given=HalfDecoded(whole.given.half, whole.given.size, _refuses))
+        assert isinstance(whole.given, HalfSizePicture)
+        return replace(whole, given=HalfSizePicture(whole.given.half, whole.given.size, _refuses))
 
     assert camera.verdicts_of(broken(0)) == {}, "it moves: half is enough"
     assert camera.verdicts_of(broken(1)) == dict.fromkeys(LOCATIONS, Verdict.STALE)

@@ -21,7 +21,7 @@ from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.records import Finding, Message
 from edge_agent.reporting import delivery as delivering
 from edge_agent.reporting.delivery import Delivery
-from edge_agent.reporting.outbox.message import Limits
+from edge_agent.reporting.outbox.message import OutboxLimits
 from edge_agent.reporting.outbox.outbox import Delivered, Outbox
 from kardus.contract.messages import Model
 from kardus.contract.receipts import Ack
@@ -111,7 +111,7 @@ class Sender:
         self._committed = os.open(self._reports / "committed", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._topics = Topics(SITE, AGENT)
         self._writer = MessageWriter(self._topics, Model(name="m", version="1.0.0"), 3600)
-        self.outbox = Outbox(Path(orders.outbox), Limits(**orders.limits), orders.delivery)
+        self.outbox = Outbox(Path(orders.outbox), OutboxLimits(**orders.limits), orders.delivery)
         self.gauges["damaged"] += self.outbox.losses.damaged
         settings = BrokerSettings(orders.host, orders.port, keepalive_s=KEEPALIVE_S, version=orders.version)
         acks = [(self._topics.base + "/ack", 1)]

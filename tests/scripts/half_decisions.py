@@ -23,7 +23,7 @@ from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.records import Activity, Frame
 from edge_agent.seeing.camera_view import CameraView
-from kardus.inference.part_decoded import GivenPicture, PartDecoded
+from kardus.inference.part_decoded import GivenPicture, PartlyDecodedPicture
 from kardus.inference.planes import BT709, Coding, PlanarPicture
 from kardus.inference.preprocess import Pixels, decode_half, decode_picture
 from kardus.support.proportions import wilson
@@ -53,7 +53,7 @@ class Viewer:
     def look(self, given: GivenPicture, number: int) -> tuple[str | None, Sequence[Activity]]:
         """What is wrong with the view, or what happens in each slot."""
         frame = Frame("rack", number, datetime.now(UTC), float(number), given)
-        self.in_part += isinstance(given, PartDecoded)
+        self.in_part += isinstance(given, PartlyDecodedPicture)
         view = self._view.check(frame)
         if view.problem or view.repeated:
             self.rests = False

@@ -26,7 +26,7 @@ from edge_agent.agent import Agent
 from edge_agent.camera.reader import ReaderItem
 from edge_agent.config import load_config
 from edge_agent.config.sources import SimulatedSource
-from edge_agent.records import Ended
+from edge_agent.records import SourceEnded
 from kardus.contract.messages import Envelope, LocationEvent
 from kardus.contract.topics import agents_filter
 from kardus.mqtt.client import MqttClient
@@ -112,7 +112,7 @@ def _moments(agent: Agent, camera: str) -> list[float]:
     hand_over: Callable[[ReaderItem], None] = reader._hand_over
 
     def note(item: ReaderItem) -> None:
-        if not isinstance(item, Ended):
+        if not isinstance(item, SourceEnded):
             moments.append(int(item.captured.timestamp() * 1000) / 1000)
         hand_over(item)
 

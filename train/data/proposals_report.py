@@ -21,7 +21,7 @@ SHOWN = 48
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedProposal:
     """A proposal, and whether it is trained on."""
 
     proposal: ProposedLabel
@@ -35,7 +35,7 @@ class Judged:
     """The predicted probabilities of that product (`likelihood`) and of the proposed one (`of_proposed`)."""
 
 
-def write_judged(path: Path, rows: Sequence[Judged]) -> None:
+def write_judged(path: Path, rows: Sequence[JudgedProposal]) -> None:
     """Write them as a CSV table, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

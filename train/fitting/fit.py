@@ -50,7 +50,7 @@ BEFORE_REFIT = (
 
 
 @dataclass(frozen=True)
-class Measured:
+class OutOfFoldFigures:
     """Calibration and metrics that were measured out of fold."""
 
     calibration: Calibration
@@ -100,7 +100,7 @@ def fit_prepared(
     out: Path,
     config: TrainConfig,
     progress: ProgressCallbacks,
-    measured: Measured | None = None,
+    measured: OutOfFoldFigures | None = None,
 ) -> Checkpoint:
     """Train on prepared photos, or reuse the network that an interrupted start of this run has trained.
 

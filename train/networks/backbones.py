@@ -17,18 +17,18 @@ TIMM = "timm:"
 _PROBE_PX = 64
 
 
-class Parts(NamedTuple):
+class NetworkParts(NamedTuple):
     """The attributes of a network that compute its feature map, and the prefix of its head's weight names."""
 
     body: tuple[str, ...]
     head: str
 
 
-_RESIDUAL = Parts(("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"), "fc.")
-_SHUFFLED = Parts(("conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"), "fc.")
-_REGULAR = Parts(("stem", "trunk_output"), "fc.")
-_FEATURES = Parts(("features",), "classifier.")
-_PARTS: dict[str, Parts] = {
+_RESIDUAL = NetworkParts(("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"), "fc.")
+_SHUFFLED = NetworkParts(("conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"), "fc.")
+_REGULAR = NetworkParts(("stem", "trunk_output"), "fc.")
+_FEATURES = NetworkParts(("features",), "classifier.")
+_PARTS: dict[str, NetworkParts] = {
     **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101"), _RESIDUAL),
     **dict.fromkeys(("mobilenet_v3_small", "mobilenet_v3_large"), _FEATURES),
     **dict.fromkeys((f"shufflenet_v2_{width}" for width in ("x0_5", "x1_0", "x1_5", "x2_0")), _SHUFFLED),

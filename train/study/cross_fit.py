@@ -15,7 +15,7 @@ from train.data.splits import Groups, all_trained, assign_folds, photo_groups
 from train.devices import process_rank, wait_for_all
 from train.evaluation.calibration import HELD_OUT_FILE, HeldOut, calibrate, read_answers
 from train.evaluation.cross_validation import Fold, pool
-from train.fitting.fit import Measured, fit_prepared
+from train.fitting.fit import OutOfFoldFigures, fit_prepared
 from train.fitting.prepare import prepare_split
 from train.fitting.progress import ProgressCallbacks
 from train.fitting.run_folder import FOLDS, refuse_used, run_folder
@@ -43,7 +43,7 @@ def cross_fit(
             title = f"{out.name}: {config.folds} folds of {source.name}"
             write_cross_validation(out / "report.html", title, pooled, data.classes)
         progress.note("measured by folds; now training on every photo")
-        measured = Measured(
+        measured = OutOfFoldFigures(
             calibrate(HeldOut.joined([fold.answers for fold in folds]), f"{data.sha256()}:out of fold"),
             tuple(pooled.accuracy.values()),
         )

@@ -19,7 +19,7 @@ from kardus.support.errors import DataError, UsageError
 from train.config import TrainConfig
 from train.data.data_set import DataSet, Sample, read_data
 from train.data.proposals import ProposedLabel
-from train.data.proposals_report import PROPOSALS, Judged, write_judged
+from train.data.proposals_report import PROPOSALS, JudgedProposal, write_judged
 from train.data.splits import Groups, photo_groups
 from train.devices import process_rank, wait_for_all
 from train.evaluation.confident_learning import contradicted
@@ -106,7 +106,7 @@ def light_config(config: TrainConfig, photos: int) -> TrainConfig:
     return config.model_copy(update=changes | {"first_size": min(config.first_size, size), "teacher": "", "refit": 0.0})
 
 
-def _pool(data: DataSet) -> tuple[_Pool, list[Judged]]:
+def _pool(data: DataSet) -> tuple[_Pool, list[JudgedProposal]]:
     """The photos to cross-validate on, and the proposals that can't be checked so."""
     dropped = [_refused(p, _FACELESS) for p in data.proposals if not p.name]
     named = [p for p in data.proposals if p.name]
@@ -154,7 +154,7 @@ def _require_trainable(data: DataSet, pool: _Pool, config: TrainConfig) -> None:
             )
 
 
-def _remnants(data: DataSet, pool: _Pool, judged: Sequence[Judged], config: TrainConfig) -> set[str]:
+def _remnants(data: DataSet, pool: _Pool, judged: Sequence[JudgedProposal], config: TrainConfig) -> set[str]:
     """The classes that too few photos are left of: training would refuse them, after the hours that this has taken."""
     left = [*range(pool.labelled), *(row for row, one in enumerate(judged, start=pool.labelled) if one.kept)]
     apart = {(pool.data.samples[row].name, int(pool.groups[row]) if config.folds else row) for row in left}
@@ -173,7 +173,7 @@ def _fewest(config: TrainConfig) -> int:
     return config.folds or 2
 
 
-def _judge(pool: _Pool, folds: Sequence[Fold]) -> list[Judged]:
+def _judge(pool: _Pool, folds: Sequence[Fold]) -> list[JudgedProposal]:
     """Confident learning on each proposal, by product: the probabilities of a product's faces are summed."""
     classes = pool.data.classes
     skus = list(dict.fromkeys(info.sku for info in classes))
@@ -187,7 +187,7 @@ def _judge(pool: _Pool, folds: Sequence[Fold]) -> list[Judged]:
         labels[fold.photos] = sku_of[fold.answers.labels]
     found = contradicted(likelihoods, labels)
     return [
-        Judged(
+        JudgedProposal(
             proposal,
             kept=not found.found[row],
             why="contradicted" if found.found[row] else "",
@@ -199,7 +199,7 @@ def _judge(pool: _Pool, folds: Sequence[Fold]) -> list[Judged]:
     ]
 
 
-def _require_agreement(source: Path, judged: Sequence[Judged]) -> None:
+def _require_agreement(source: Path, judged: Sequence[JudgedProposal]) -> None:
     """Require that the networks have learnt something: otherwise they contradict at random.
 
     Raises:
@@ -213,5 +213,5 @@ def _require_agreement(source: Path, judged: Sequence[Judged]) -> None:
         )
 
 
-def _refused(proposal: ProposedLabel, why: str) -> Judged:
-    return Judged(proposal, kept=False, why=why)
+def _refused(proposal: ProposedLabel, why: str) -> JudgedProposal:
+    return JudgedProposal(proposal, kept=False, why=why)

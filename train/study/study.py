@@ -33,7 +33,7 @@ QUICK: dict[str, Any] = {"arch": "resnet18", "size": 64, "epochs": 6, "batch": 3
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedFigures:
     """The figures that the study published of one of its runs."""
 
     loss: float
@@ -51,18 +51,18 @@ class Configuration:
     rmcsam: bool
     copies: int
     pretrained: bool
-    published: Published
+    published: PublishedFigures
 
 
 CONFIGURATIONS = (
-    Configuration("ResNetx10", False, 10, False, Published(0.1145, 87.19, 87.21)),
-    Configuration("ResNetx10_Pretrain", False, 10, True, Published(0.0027, 97.69, 97.67)),
-    Configuration("ResNetx20", False, 20, False, Published(0.0345, 96.53, 96.51)),
-    Configuration("ResNetx20_Pretrain", False, 20, True, Published(0.0012, 99.88, 97.67)),
-    Configuration("RMCSAMx10", True, 10, False, Published(0.0243, 84.72, 90.12)),
-    Configuration("RMCSAMx10_Pretrain", True, 10, True, Published(0.0007, 91.82, 90.12)),
-    Configuration("RMCSAMx20", True, 20, False, Published(0.0061, 95.49, 96.51)),
-    Configuration("RMCSAMx20_Pretrain", True, 20, True, Published(0.0004, 99.77, 99.42)),
+    Configuration("ResNetx10", False, 10, False, PublishedFigures(0.1145, 87.19, 87.21)),
+    Configuration("ResNetx10_Pretrain", False, 10, True, PublishedFigures(0.0027, 97.69, 97.67)),
+    Configuration("ResNetx20", False, 20, False, PublishedFigures(0.0345, 96.53, 96.51)),
+    Configuration("ResNetx20_Pretrain", False, 20, True, PublishedFigures(0.0012, 99.88, 97.67)),
+    Configuration("RMCSAMx10", True, 10, False, PublishedFigures(0.0243, 84.72, 90.12)),
+    Configuration("RMCSAMx10_Pretrain", True, 10, True, PublishedFigures(0.0007, 91.82, 90.12)),
+    Configuration("RMCSAMx20", True, 20, False, PublishedFigures(0.0061, 95.49, 96.51)),
+    Configuration("RMCSAMx20_Pretrain", True, 20, True, PublishedFigures(0.0004, 99.77, 99.42)),
 )
 
 

@@ -76,7 +76,7 @@ def receive_command(
     """Receive and store what agents publish: every event exactly once, whatever is killed or breaks."""
     from warehouse.receiving.receiver import ReceiverSettings  # noqa: PLC0415 - see the package
     from warehouse.receiving.service import run_receiver, webhook_from_options  # noqa: PLC0415 - see the package
-    from warehouse.store.retention import Keep  # noqa: PLC0415 - see the package
+    from warehouse.store.retention import RetentionLimits  # noqa: PLC0415 - see the package
 
     listen = listen_address(health)
     settings = ReceiverSettings(
@@ -88,7 +88,7 @@ def receive_command(
         pictures=pictures,
         pictures_mb=pictures_mb,
         session_days=session_days,
-        keep=Keep(keep_days, keep_events, keep_pictures_days, keep_audit_days),
+        keep=RetentionLimits(keep_days, keep_events, keep_pictures_days, keep_audit_days),
     )
     set_up("json" if as_json else "text", verbose=verbose)
     endpoint = webhook_from_options(webhook, webhook_secret_file)

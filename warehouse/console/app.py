@@ -8,7 +8,7 @@ from sqlalchemy import select
 from kardus import __version__
 from warehouse.console.api import acting, alerts, devices, events, evidence, labelling, locations, streaming
 from warehouse.console.context import Console, Served
-from warehouse.console.limits import Guard
+from warehouse.console.limits import RequestGuard
 from warehouse.console.pages.menu import add_pages
 from warehouse.console.pages.settings import PageSettings
 from warehouse.console.problems import MEDIA_TYPE, Problem, explain_errors
@@ -42,7 +42,7 @@ def make_app(console: Console, page: PageSettings | None = None) -> FastAPI:
     explain_errors(app)
     add_pages(app, page)
     app.add_middleware(UnicodeNormalisation)
-    app.add_middleware(Guard, encrypted=page.encrypted)
+    app.add_middleware(RequestGuard, encrypted=page.encrypted)
     described = app.openapi
     app.openapi = lambda: app.openapi_schema or _with_problems(described())  # type: ignore[method-assign]  # FastAPI's way
     return app

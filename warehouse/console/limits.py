@@ -51,7 +51,7 @@ class RateLimit:
         return 0.0 if allowed else (cost - left) / self._rate
 
 
-class Guard:
+class RequestGuard:
     """Refuses what is too long before anything reads it, and adds the headers (ASGI middleware)."""
 
     def __init__(self, app: ASGIApp, *, encrypted: bool) -> None:

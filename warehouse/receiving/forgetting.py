@@ -27,7 +27,7 @@ Retained = dict[str, bytes]
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class ForgottenAgent:
     """What was cleared away of an agent that was forgotten."""
 
     topics: int
@@ -43,7 +43,7 @@ def forget_agent(
     site: str = "",
     database: DatabaseAddress | Path | str | None = None,
     confirmed: bool = False,
-) -> Forgotten:
+) -> ForgottenAgent:
     """Clear an agent's topics on the broker, and close its alerts in the database where one is given.
 
     A receiver that is connected meanwhile closes them in its own. Without a site it is the database's.
@@ -66,7 +66,7 @@ def forget_agent(
         if not confirmed and _is_online(retained.get(topics.status, b"")):
             raise UsageError(f"agent '{agent}' is online and would come back: stop it first, or give --yes")
         alerts = _close_alerts(opened, agent) if opened else 0
-        return Forgotten(_clear(broker, topics, retained, known), alerts)
+        return ForgottenAgent(_clear(broker, topics, retained, known), alerts)
 
 
 def _close_alerts(database: Database, agent: str) -> int:

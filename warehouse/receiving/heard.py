@@ -11,7 +11,7 @@ from kardus.mqtt.incoming import Incoming
 _STATUS = Envelope[AgentStatus]
 
 
-class Heard:
+class HeardStates:
     """Of the states only whose and where; of the statuses all. Filled by one thread, read by another."""
 
     def __init__(self) -> None:

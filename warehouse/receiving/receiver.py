@@ -24,7 +24,7 @@ from kardus.support.errors import BrokerError, DataError, KardusError
 from kardus.support.worker import Worker
 from warehouse.receiving.ack_schedule import AckSchedule
 from warehouse.receiving.completeness import Completeness
-from warehouse.receiving.heard import Heard
+from warehouse.receiving.heard import HeardStates
 from warehouse.receiving.resend_requests import resend_requests_due
 from warehouse.receiving.storage_thread import IN_FLIGHT, StorageThread
 from warehouse.receiving.webhooks import WebhookDelivery, WebhookEndpoint
@@ -34,7 +34,7 @@ from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import settle_pictures
 from warehouse.store.reader import StoreReader
-from warehouse.store.retention import KEEP_ALL, Keep, Retention
+from warehouse.store.retention import KEEP_ALL, Retention, RetentionLimits
 from warehouse.store.writer import StoreWriter, WriteResult
 
 ACK_POLL_S = 0.1
@@ -62,7 +62,7 @@ class ReceiverSettings:
     """Where they go: a folder, or `s3://BUCKET/PREFIX`. Empty: where it is noted, or beside the SQLite file."""
     session_days: float = 7
     """How long the broker keeps the session, and queues events, while this receiver is away."""
-    keep: Keep = KEEP_ALL
+    keep: RetentionLimits = KEEP_ALL
     """Which events are kept beside those of alerts; by default all."""
 
 
@@ -135,7 +135,7 @@ class Receiver(Worker):
         self._settings, self._on_stored = settings, on_stored
         client_id = f"kardus-receive-{settings.site}-{settings.name}"
         self._session = MqttSession(broker, client_id, receiver_subscriptions(settings), _session_options(settings))
-        self._heard = Heard()
+        self._heard = HeardStates()
         self._completeness = Completeness(
             settings.site, self._heard, self._subscribe, lambda: self._session.is_subscribed
         )

@@ -129,7 +129,7 @@ def find_discrepancies(
         _discrepancy(location, states[location], state, now=now, zone=zone, pattern=pattern)
         for location, state in discrepant.items()
     ]
-    whereabouts = _Whereabouts(discrepant, swaps)
+    whereabouts = _ProductPlaces(discrepant, swaps)
     lines = [whereabouts.with_action(line, discrepant[line.location]) for line in lines]
     return tuple(sorted(lines, key=lambda line: (walking_order(line.aisle), walking_order(line.location))))
 
@@ -151,7 +151,7 @@ def swap_pairs(states: Mapping[str, LocationState]) -> dict[str, str]:
     return found
 
 
-class _Whereabouts:
+class _ProductPlaces:
     """Where each product was seen though it isn't expected there, and where it is expected but wasn't seen."""
 
     def __init__(self, states: Mapping[str, LocationState], swaps: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from warehouse.store.tables import epochs, events, metadata, pictures, ranges
 
 
 @dataclass(frozen=True)
-class Checked:
+class DatabaseCheck:
     """What a check of the database has found."""
 
     rows: dict[str, int]
@@ -29,7 +29,7 @@ class Checked:
     """What doesn't agree, in one line each; empty: all is well."""
 
 
-def check_database(address: DatabaseAddress) -> Checked:
+def check_database(address: DatabaseAddress) -> DatabaseCheck:
     """Compare events, ranges, numbers and pictures with each other. Reads everything once.
 
     Raises:
@@ -49,7 +49,7 @@ def check_database(address: DatabaseAddress) -> Checked:
                 problems += _pictures(database)
         except StoreError as error:
             raise DataError(f"{address}: can't be read ({error}): try again, or check the disk") from error
-    return Checked(rows, problems)
+    return DatabaseCheck(rows, problems)
 
 
 def _damage(connection: Connection) -> list[str]:

@@ -46,7 +46,7 @@ log = logging.getLogger("kardus.retention")
 
 
 @dataclass(frozen=True)
-class Keep:
+class RetentionLimits:
     """What is kept; an event goes when either limit says so."""
 
     days: float | None = None
@@ -59,7 +59,7 @@ class Keep:
     """What was noted in the audit log within so many days."""
 
 
-KEEP_ALL = Keep()
+KEEP_ALL = RetentionLimits()
 
 
 @dataclass
@@ -75,7 +75,9 @@ class RetentionCounts:
 class Retention(Worker):
     """Works in a thread of its own; what it has not done when it stops, it does after the next start."""
 
-    def __init__(self, database: Database, keep: Keep, store: PictureStore, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, database: Database, keep: RetentionLimits, store: PictureStore, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         """Prepare; `start` begins.
 
         Raises:
@@ -125,13 +127,13 @@ class Retention(Worker):
             self._stopping.wait(INTERVAL_S)
 
 
-class Round(abc.ABC):
+class DeletionRound(abc.ABC):
     """One way to delete what is too old or too much."""
 
     def __init__(
         self,
         database: Database,
-        keep: Keep,
+        keep: RetentionLimits,
         store: PictureStore,
         counts: RetentionCounts,
         pause: Callable[[float], bool],
@@ -169,7 +171,7 @@ class Round(abc.ABC):
         self._counts.held_s = max(self._counts.held_s, seconds)
 
 
-class FileRound(Round):
+class FileRound(DeletionRound):
     """Of a SQLite file, event by event."""
 
     def __init__(self, *words: Any) -> None:
@@ -228,7 +230,7 @@ class FileRound(Round):
         return database.free_bytes > max(SPARE_BYTES, SPARE_SHARE * database.size_bytes)
 
 
-class MonthRound(Round):
+class MonthRound(DeletionRound):
     """On a server, by the month: one goes when it is over and nothing in it is to be kept."""
 
     def run(self, now: datetime) -> None:
@@ -296,7 +298,9 @@ class MonthRound(Round):
         return True
 
 
-def last_to_delete(rows: Sequence[tuple[int, datetime]], newest: int, keep: Keep, now: datetime) -> int | None:
+def last_to_delete(
+    rows: Sequence[tuple[int, datetime]], newest: int, keep: RetentionLimits, now: datetime
+) -> int | None:
     """The last number of a portion that isn't to be kept; None: all of it is.
 
     A time that is still to come was given by a wrong clock, and hides nothing behind it.

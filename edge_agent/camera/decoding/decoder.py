@@ -46,7 +46,7 @@ Answer: TypeAlias = "NDArray[np.uint8] | DisplayPlanes | bytes | str | None"
 """A picture, (height, width, 3) RGB, its planes, or its code; why there is none; or None: nothing has moved."""
 
 
-class Giver(NamedTuple):
+class PictureGiver(NamedTuple):
     """What gives pictures."""
 
     give: Callable[[Attention], Answer]
@@ -69,7 +69,7 @@ def main() -> None:
     os._exit(0)  # FFmpeg may still hang in the other thread
 
 
-def _serve(requests: IO[bytes], answers: IO[bytes], giver: Giver, memory: PictureMemory) -> None:
+def _serve(requests: IO[bytes], answers: IO[bytes], giver: PictureGiver, memory: PictureMemory) -> None:
     while request := requests.readline():
         kind, is_last = b"N", False
         answer: Answer = None
@@ -94,7 +94,7 @@ def _content(answer: Answer) -> tuple[NDArray[np.uint8], ...]:
     return (answer,) if isinstance(answer, np.ndarray) else answer.planes
 
 
-def _answer(answers: IO[bytes], kind: bytes, answer: Answer, giver: Giver) -> None:
+def _answer(answers: IO[bytes], kind: bytes, answer: Answer, giver: PictureGiver) -> None:
     state = giver.rests(), giver.age_s()
     if isinstance(answer, str):
         text = answer.encode()
@@ -115,14 +115,14 @@ def _header(kind: bytes, answer: "NDArray[np.uint8] | DisplayPlanes | bytes | No
     return b"P", width, height, answer.coding
 
 
-def _giver(stream: StreamRequest) -> Giver:
+def _giver(stream: StreamRequest) -> PictureGiver:
     """What gives the next picture, by the stream's kind; each loads only what it needs."""
     if stream.format == MULTIPART:
         return _from_parts(stream)
     return _from_camera(stream) if stream.live else _from_file(stream)
 
 
-def _from_parts(stream: StreamRequest) -> Giver:
+def _from_parts(stream: StreamRequest) -> PictureGiver:
     from edge_agent.camera.decoding.mjpeg import coded_pictures  # noqa: PLC0415 - FFmpeg isn't needed, nor HTTP below
 
     newest = LatestItem[bytes | str]()
@@ -133,10 +133,10 @@ def _from_parts(stream: StreamRequest) -> Giver:
 
     _begin(read, newest.end)
 
-    return Giver(lambda _: newest.take(), lambda: True, lambda: newest.age_s)
+    return PictureGiver(lambda _: newest.take(), lambda: True, lambda: newest.age_s)
 
 
-def _from_camera(stream: StreamRequest) -> Giver:
+def _from_camera(stream: StreamRequest) -> PictureGiver:
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415
 
     from edge_agent.camera.decoding.display_frame import display_frame  # noqa: PLC0415
@@ -149,10 +149,10 @@ def _from_camera(stream: StreamRequest) -> Giver:
         frame = live.take(attention, RESTS_S)
         return frame if frame is None or isinstance(frame, str) else display_frame(frame, stream, reformatter)
 
-    return Giver(give, lambda: live.rests, lambda: live.age_s)
+    return PictureGiver(give, lambda: live.rests, lambda: live.age_s)
 
 
-def _from_file(stream: StreamRequest) -> Giver:
+def _from_file(stream: StreamRequest) -> PictureGiver:
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415
 
     from edge_agent.camera.decoding.display_frame import display_frame  # noqa: PLC0415
@@ -164,7 +164,7 @@ def _from_file(stream: StreamRequest) -> Giver:
         frame = next(coming)
         return frame if isinstance(frame, str) else display_frame(frame, stream, reformatter)
 
-    return Giver(give, lambda: False)
+    return PictureGiver(give, lambda: False)
 
 
 def _begin(read: Callable[[], None], end: Callable[[str], None]) -> None:

@@ -29,7 +29,7 @@ from edge_agent.camera.decoding.video import checked, decode_packet, in_time, op
 from edge_agent.camera.errors import StreamEndedError
 from edge_agent.camera.rest.filler import size_without_filler
 from edge_agent.camera.rest.kept_packets import CATCH_UP_S, KEPT_BYTES, KeptPackets
-from edge_agent.camera.rest.rules import SELDOM_S, Rest
+from edge_agent.camera.rest.rules import SELDOM_S, RestRules
 from edge_agent.camera.rest.slices import VideoPacket, joined
 from edge_agent.camera.rest.stream_time import StreamTime
 
@@ -60,7 +60,7 @@ class LiveDecoder:
         self._stream = stream
         self._clock, self._spent = clock, spent
         self._changed = threading.Condition()
-        self._rest, self._time = Rest(), StreamTime()
+        self._rest, self._time = RestRules(), StreamTime()
         self._is_resting = stream.decoded == "keyframes"
         self._is_intra: bool | None = None
         """Whether each packet is a picture by itself, as the stream's codec says; None: it wasn't asked yet."""

@@ -50,7 +50,7 @@ _TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True)
-class Band:
+class StrayBand:
     """Between which strays all is quiet."""
 
     least: float
@@ -64,13 +64,13 @@ class Band:
         return abs(stray - middle) <= times * half
 
 
-def band_of(strays: Strays) -> Band:
+def band_of(strays: Strays) -> StrayBand:
     """The band of quiet strays; at least one of them."""
     ordered = np.sort(strays)
     least, middle, most = (_quantile(ordered, share) for share in (OUTER, 0.5, 1 - OUTER))
     spread = _TO_SIGMA * _quantile(np.sort(np.abs(ordered - middle)), 0.5)
     margin = max(SPREADS * spread, AT_LEAST)
-    return Band(least - margin, most + margin)
+    return StrayBand(least - margin, most + margin)
 
 
 def _quantile(ordered: Strays | Sequence[float], share: float) -> float:
@@ -82,14 +82,14 @@ def _quantile(ordered: Strays | Sequence[float], share: float) -> float:
 
 
 @dataclass(frozen=True)
-class Quiet:
+class QuietStream:
     """What is known of a stream at rest."""
 
     typical: tuple[float, ...]
     """Logarithm of the size at each place after a key frame."""
-    single: Band
+    single: StrayBand
     """Of packets by themselves ..."""
-    together: Band
+    together: StrayBand
     """... and of the mean of PACKETS_TOGETHER in a row."""
 
     @property
@@ -98,7 +98,7 @@ class Quiet:
         return max(-self.together.least, self.together.most) <= TELLING
 
 
-def learn(courses: Sequence[Sequence[float]]) -> Quiet | None:
+def learn(courses: Sequence[Sequence[float]]) -> QuietStream | None:
     """What quiet courses, each of `logarithm`s of sizes after a key frame, have in common; None: they are too few."""
     lengths = sorted((len(course) for course in courses), reverse=True)
     places = lengths[MIN_COURSES - 1] if len(courses) >= MIN_COURSES else 0
@@ -115,7 +115,7 @@ def learn(courses: Sequence[Sequence[float]]) -> Quiet | None:
         sums[:, PACKETS_TOGETHER:] - sums[:, :-PACKETS_TOGETHER]
     ) / PACKETS_TOGETHER  # nothing, where courses are shorter
     together = means[~np.isnan(means)]
-    return Quiet(tuple(typical.tolist()), band_of(single), band_of(together if len(together) else single))
+    return QuietStream(tuple(typical.tolist()), band_of(single), band_of(together if len(together) else single))
 
 
 def _medians(table: Strays) -> Strays:
@@ -138,7 +138,7 @@ class PacketSizes:
     def __init__(self) -> None:
         """Nothing is known: whether something moves can't be told yet."""
         self._courses: deque[list[float]] = deque(maxlen=COURSES)
-        self._quiet: Quiet | None = None
+        self._quiet: QuietStream | None = None
         self._unlearnt = 0
         """How many courses have come since."""
         self._course: list[float] = []
@@ -222,7 +222,7 @@ class PacketSizes:
                 self._moved_s = at_s
         self._key_steps.append(step)
 
-    def _stray(self, quiet: Quiet) -> bool:
+    def _stray(self, quiet: QuietStream) -> bool:
         """Whether the last packets leave the quiet course."""
         strays = self._strays
         if len(strays) == PACKETS_TOGETHER and not quiet.together.holds(sum(strays) / PACKETS_TOGETHER):

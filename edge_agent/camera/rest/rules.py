@@ -35,7 +35,7 @@ class _Distrust:
         self._until_s = at_s + self._lasted_s
 
 
-class Rest:
+class RestRules:
     """Decides for one connection to a camera. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:

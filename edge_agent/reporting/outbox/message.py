@@ -17,7 +17,7 @@ class NumberedMessage:
 
 
 @dataclass(frozen=True)
-class Limits:
+class OutboxLimits:
     """How much is kept; beyond it the least important goes first. A later state always replaces an earlier one."""
 
     events: int = 200_000

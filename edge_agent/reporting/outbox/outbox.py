@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 from edge_agent.records import Message
 from edge_agent.reporting.outbox import rows
 from edge_agent.reporting.outbox.epoch import epoch_of, furthest_of, keep, leave
-from edge_agent.reporting.outbox.message import Depth, Limits, Losses, NumberedMessage
+from edge_agent.reporting.outbox.message import Depth, Losses, NumberedMessage, OutboxLimits
 from edge_agent.reporting.outbox.pressure import Pressure
 from edge_agent.reporting.outbox.salvage import begin_anew
 from edge_agent.reporting.outbox.schema import is_damage, open_outbox, unusable
@@ -39,7 +39,7 @@ ReturnT = TypeVar("ReturnT")
 class Outbox:
     """A durable queue of messages, and the last state of each location. Any thread may call it."""
 
-    def __init__(self, path: Path, limits: Limits | None = None, delivery: Delivered = "broker") -> None:
+    def __init__(self, path: Path, limits: OutboxLimits | None = None, delivery: Delivered = "broker") -> None:
         """Open or make the outbox; one that is damaged is set aside, and what can be read of it is taken over.
 
         Raises:
@@ -53,7 +53,7 @@ class Outbox:
         """What was given up."""
         self.lost_more = threading.Event()
         """Set when `lost` may have grown: whoever tells of it clears it, and needn't ask before."""
-        self._pressure = Pressure(limits or Limits(), self.losses)
+        self._pressure = Pressure(limits or OutboxLimits(), self.losses)
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[sqlite3.Connection], Any]] | None]
         self._work = queue.SimpleQueue()
         self.epoch = ""

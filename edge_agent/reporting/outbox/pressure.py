@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from edge_agent.records import Message, MessageKind
 from edge_agent.reporting.outbox import rows
-from edge_agent.reporting.outbox.message import MESSAGE_KINDS, Limits, Losses
+from edge_agent.reporting.outbox.message import MESSAGE_KINDS, Losses, OutboxLimits
 
 SPARE = 0.01
 """So much more than needed is dropped, that not every event has to look for a place."""
@@ -16,7 +16,7 @@ RECOUNT_AFTER = 1000
 class Pressure:
     """Knows about how much is stored. Owned by the outbox's thread."""
 
-    def __init__(self, limits: Limits, losses: Losses) -> None:
+    def __init__(self, limits: OutboxLimits, losses: Losses) -> None:
         """Keep the limits, and where to count what is dropped."""
         self._limits, self._losses = limits, losses
         self._stored: dict[MessageKind, int] = dict.fromkeys(MESSAGE_KINDS, 0)

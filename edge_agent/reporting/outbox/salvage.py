@@ -32,7 +32,7 @@ log = logging.getLogger("kardus.outbox")
 
 
 @dataclass
-class Salvaged:
+class SalvagedOutbox:
     """What could be read of a damaged file."""
 
     meta: dict[str, str] = field(default_factory=dict)
@@ -73,13 +73,13 @@ def begin_anew(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _last_epoch(saved: Salvaged) -> str:
+def _last_epoch(saved: SalvagedOutbox) -> str:
     """The highest that is named anywhere; empty: none is."""
     named = {str(saved.meta.get("epoch", "")), *(str(row[6]) for row in saved.messages)}
     return max((epoch for epoch in named if is_uuid7(epoch)), default="")
 
 
-def missing(saved: Salvaged) -> list[tuple[str, Range]]:
+def missing(saved: SalvagedOutbox) -> list[tuple[str, Range]]:
     """Events that waited and can't be read any more, as far as can be told: those between the first and the last."""
     epoch, noted = saved.meta.get("epoch"), saved.meta.get("sequence", "")
     last = int(noted) if is_sequence(noted) else 0
@@ -89,7 +89,7 @@ def missing(saved: Salvaged) -> list[tuple[str, Range]]:
     return [(epoch, ends) for ends in gaps(ranges_of(found), min(found), max(last, *found))]
 
 
-def read_what_can_be(path: Path) -> Salvaged:
+def read_what_can_be(path: Path) -> SalvagedOutbox:
     """Whatever SQLite still gives of a damaged file; where its first page is spoilt, with another in its place."""
     saved = _read(path)
     if not saved.meta and not saved.messages:
@@ -114,8 +114,8 @@ def _with_another_first_page(path: Path, folder: Path) -> Path:
     return copy
 
 
-def _read(path: Path) -> Salvaged:
-    saved = Salvaged()
+def _read(path: Path) -> SalvagedOutbox:
+    saved = SalvagedOutbox()
     try:
         database = sqlite3.connect(path)
     except sqlite3.Error:

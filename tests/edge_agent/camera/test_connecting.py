@@ -14,7 +14,7 @@ import pytest
 
 from edge_agent.camera.decoding import stream
 from edge_agent.camera.reader import CameraReader, ReaderItem
-from edge_agent.camera.source import Connecting, PictureSource, Resting
+from edge_agent.camera.source import Connecting, PictureSource, RestingSource
 from edge_agent.records import SignalLost
 from kardus.inference.part_decoded import whole_of
 from tests.cameras import HttpCamera, RtspCamera, decoders, mjpeg
@@ -41,7 +41,7 @@ def test_a_camera_connects_before_it_is_asked_for_a_picture_and_is_then_asked_by
 
 
 def _rests(source: PictureSource) -> bool | None:
-    assert isinstance(source, Resting)
+    assert isinstance(source, RestingSource)
     return source.rests
 
 

@@ -211,7 +211,7 @@ def _answer(stream: StreamRequest) -> tuple[bytes, str]:
 
 def test_how_old_a_picture_is_goes_with_it() -> None:
     answers, memory = io.BytesIO(), PictureMemory.create()
-    giver = decoder.Giver(lambda _: b"a picture", lambda: True, lambda: 4.0)
+    giver = decoder.PictureGiver(lambda _: b"a picture", lambda: True, lambda: 4.0)
     decoder._serve(io.BytesIO(b"rest\n"), answers, giver, memory)
     memory.close()
     assert FRAME_HEADER.unpack(answers.getvalue()) == (b"J", len(b"a picture"), 0, 0, True, 4.0)

@@ -16,7 +16,7 @@ from edge_agent.camera.rest.packet_sizes import (
     learn,
     logarithm,
 )
-from edge_agent.camera.rest.rules import FIRST_DISTRUST_S, OFTEN_S, SELDOM_S, Rest
+from edge_agent.camera.rest.rules import FIRST_DISTRUST_S, OFTEN_S, SELDOM_S, RestRules
 
 RATE = 25
 
@@ -27,7 +27,7 @@ class Camera:
     def __init__(self, typical: int, noise: float, apart: int, seed: int) -> None:
         """Nothing is sent yet."""
         self._rng, self._typical, self._noise, self._apart = np.random.default_rng(seed), typical, noise, apart
-        self.rest, self._number = Rest(), 0
+        self.rest, self._number = RestRules(), 0
         self.rest.attend("rest", is_resting=False)
 
     @property
@@ -292,7 +292,7 @@ def test_whatever_comes_is_taken(packets: list[tuple[int, bool, bool]]) -> None:
 
 def test_frames_of_another_kind_are_held_against_their_own() -> None:
     """B-frames are a tenth of the others' size."""
-    rest = Rest()
+    rest = RestRules()
     rest.attend("rest", is_resting=False)
 
     def send(seconds: int, late_size: int, begin: int) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from edge_agent.camera.attention import Attention
 from edge_agent.camera.reader import CameraReader, ReaderItem
-from edge_agent.records import Ended, Frame, SignalLost
+from edge_agent.records import Frame, SignalLost, SourceEnded
 from kardus.support.errors import ConfigError
 from tests.patience import PATIENCE_S, within
 
@@ -61,7 +61,7 @@ def _read_all(source: Listed) -> list[ReaderItem]:
     reader = CameraReader("left", source, 0.0, items.put)
     reader.start()
     taken: list[ReaderItem] = []
-    while not taken or not isinstance(taken[-1], Ended):
+    while not taken or not isinstance(taken[-1], SourceEnded):
         taken.append(items.get(timeout=WAIT_S))
         reader.taken()
     reader.stop()
@@ -75,7 +75,7 @@ def _kinds(items: list[ReaderItem]) -> list[str]:
 
 def test_every_picture_comes_numbered_and_then_the_end() -> None:
     items = _read_all(Listed(PICTURE, OTHER))
-    assert _kinds(items) == ["Frame", "Frame", "Ended"]
+    assert _kinds(items) == ["Frame", "Frame", "SourceEnded"]
     frames = [item for item in items if isinstance(item, Frame)]
     assert [(frame.number, frame.picture) for frame in frames] == [(1, PICTURE), (2, OTHER)]
     assert {item.camera for item in items} == {"left"}
@@ -86,13 +86,13 @@ def test_every_picture_comes_numbered_and_then_the_end() -> None:
 
 def test_a_text_is_a_lost_signal_and_reading_goes_on() -> None:
     items = _read_all(Listed("too dark", PICTURE))
-    assert _kinds(items) == ["SignalLost", "Frame", "Ended"]
+    assert _kinds(items) == ["SignalLost", "Frame", "SourceEnded"]
     assert isinstance(items[0], SignalLost)
     assert items[0].reason == "too dark"
 
 
 def test_a_source_of_nothing_ends_at_once() -> None:
-    assert _kinds(_read_all(Listed())) == ["Ended"]
+    assert _kinds(_read_all(Listed())) == ["SourceEnded"]
 
 
 def test_a_source_that_raises_is_a_lost_signal_and_asked_again(
@@ -102,7 +102,7 @@ def test_a_source_that_raises_is_a_lost_signal_and_asked_again(
     items = _read_all(
         Listed(PICTURE, RuntimeError("broken cable"), RuntimeError("again"), OTHER, RuntimeError("later"))
     )
-    assert _kinds(items) == ["Frame", "SignalLost", "SignalLost", "Frame", "SignalLost", "Ended"]
+    assert _kinds(items) == ["Frame", "SignalLost", "SignalLost", "Frame", "SignalLost", "SourceEnded"]
     assert isinstance(items[1], SignalLost)
     assert items[1].reason == "reading failed (RuntimeError): see the agent's log"
     assert "broken cable" in caplog.text
@@ -176,7 +176,7 @@ def test_what_was_made_of_a_picture_is_known_before_the_next_is_asked_for() -> N
     for attention in ("wanted", "rest", "moving"):
         assert isinstance(items.get(timeout=WAIT_S), Frame)
         reader.taken(attention)
-    assert isinstance(items.get(timeout=WAIT_S), Ended)
+    assert isinstance(items.get(timeout=WAIT_S), SourceEnded)
     reader.stop()
     assert source.told_before == [[], ["wanted"], ["wanted", "rest"]]
 
@@ -231,7 +231,7 @@ def test_stop_returns_promptly_while_an_item_is_not_taken(interval_s: float) -> 
     reader.start()
     items.get(timeout=WAIT_S)
     _stop(reader)
-    assert isinstance(items.get(timeout=WAIT_S), Ended)
+    assert isinstance(items.get(timeout=WAIT_S), SourceEnded)
 
 
 def test_stop_returns_promptly_in_the_middle_of_a_long_interval() -> None:
@@ -241,7 +241,7 @@ def test_stop_returns_promptly_in_the_middle_of_a_long_interval() -> None:
     items.get(timeout=WAIT_S)
     reader.taken()
     _stop(reader)
-    assert isinstance(items.get(timeout=WAIT_S), Ended)
+    assert isinstance(items.get(timeout=WAIT_S), SourceEnded)
 
 
 class Late:
@@ -278,7 +278,7 @@ def test_what_arrives_while_stopping_holds_nothing_up(item: Image.Image | Except
     assert source.asked.wait(WAIT_S)
     _stop(reader)
     kinds = _kinds([items.get(timeout=WAIT_S) for _ in range(items.qsize())])
-    assert kinds[-1:] == ["Ended"]
+    assert kinds[-1:] == ["SourceEnded"]
 
 
 class Hanging:

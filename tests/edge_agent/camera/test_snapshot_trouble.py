@@ -13,9 +13,9 @@ from PIL import Image
 
 from edge_agent.camera.attention import Attention
 from edge_agent.camera.http.snapshot import HttpSnapshot
-from edge_agent.camera.source import Attentive
+from edge_agent.camera.source import AttentiveSource
 from edge_agent.config.sources import SnapshotSource
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.half_decoded import HalfSizePicture
 from kardus.inference.part_decoded import whole_of
 from kardus.inference.preprocess import decode_picture
 from tests.cameras import (
@@ -36,7 +36,7 @@ from tests.dripping import NEVER_DONE, DrippingServer, drips_headers, redirects
 from tests.edge_agent.camera.snapshots import ask, send_raw
 from tests.patience import stretched, within
 
-ATTENTIONS: dict[Attention, type] = {"moving": Image.Image, "rest": HalfDecoded, "wanted": Image.Image}
+ATTENTIONS: dict[Attention, type] = {"moving": Image.Image, "rest": HalfSizePicture, "wanted": Image.Image}
 
 
 def _bomb() -> bytes:
@@ -154,7 +154,7 @@ def test_while_all_rests_half_is_decoded_and_the_whole_is_there_when_it_is_wante
     data = _large()
     with HttpCamera(lambda handler: handler.send(data)) as camera:
         source = HttpSnapshot(SnapshotSource(type="snapshot", url=camera.url))
-        assert isinstance(source, Attentive)
+        assert isinstance(source, AttentiveSource)
         pictures = source.pictures()
         for attention, kind in ATTENTIONS.items():
             source.attention = attention
@@ -174,7 +174,7 @@ def test_a_picture_that_was_cut_off_is_no_picture_by_half_either(*, progressive:
         source.attention = "rest"
         *refused, last = islice(source.pictures(), 5)
     assert all(isinstance(text, str) and "check the address, and what the camera sends" in text for text in refused)
-    assert isinstance(last, HalfDecoded)
+    assert isinstance(last, HalfSizePicture)
 
 
 @pytest.mark.parametrize("case", NEVER_DONE)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.camera.source import Attentive, PictureSource
+from edge_agent.camera.source import AttentiveSource, PictureSource
 from edge_agent.cameras import open_camera_source
 from edge_agent.config.cameras import CameraSection
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.half_decoded import HalfSizePicture
 from kardus.inference.part_decoded import GivenPicture, whole_of
 from simulator.script import Script, write_script
 from tests.cameras import chart, chart_jpeg
@@ -208,12 +208,12 @@ def test_while_all_rests_a_jpeg_is_decoded_by_half(tmp_path: Path, kind: str) ->
     for name in ("0.jpg", "1.jpg", "2.jpg"):
         chart().resize((960, 720)).save(tmp_path / "f" / name)
     source = _open(kind, path=tmp_path / "f" / "0.jpg" if kind == "file" else tmp_path / "f")
-    assert isinstance(source, Attentive)
+    assert isinstance(source, AttentiveSource)
     pictures = source.pictures()
     assert isinstance(next(pictures), Image.Image)
     source.attention = "rest"
     given = next(pictures)
-    assert isinstance(given, HalfDecoded)
+    assert isinstance(given, HalfSizePicture)
     assert (given.half.size, given.whole.size) == ((480, 360), (960, 720))
     _corrupt(tmp_path / "f" / ("0.jpg" if kind == "file" else "2.jpg"))
     text = next(pictures)

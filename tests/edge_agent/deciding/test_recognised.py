@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_agent.deciding.recognised import IN_ANOTHER_LIGHT, Recognised, SeenStock
+from edge_agent.deciding.recognised import IN_ANOTHER_LIGHT, LastMatches, SeenStock
 from edge_agent.deciding.verdict import AgreedVerdict, Judgement
 from kardus.contract.verdicts import ALERTS, Verdict
 from kardus.inference.classification import Classification
@@ -15,8 +15,8 @@ def _decided(verdict: Verdict) -> AgreedVerdict:
     return AgreedVerdict(Judgement(verdict), VOTE)
 
 
-def _after_a_match() -> Recognised:
-    recognised = Recognised()
+def _after_a_match() -> LastMatches:
+    recognised = LastMatches()
     recognised.remember(SEEN)
     return recognised
 
@@ -42,7 +42,7 @@ def test_what_may_have_another_reason_is_told(seen: SeenStock) -> None:
 
 
 def test_what_never_matched_is_told() -> None:
-    assert Recognised().weigh(SEEN, _decided(Verdict.EMPTY)) == _decided(Verdict.EMPTY)
+    assert LastMatches().weigh(SEEN, _decided(Verdict.EMPTY)) == _decided(Verdict.EMPTY)
 
 
 def test_a_location_that_is_not_watched_any_more_is_forgotten() -> None:

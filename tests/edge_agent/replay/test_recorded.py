@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_agent.records import ExpectedMessage, Frame, SignalLost
-from edge_agent.replay.recorded import Recorded, ReplayedInput, UntimedPictures, open_parts, open_untimed, parts_in
+from edge_agent.replay.recorded import (
+    PlayableRecording,
+    ReplayedInput,
+    UntimedPictures,
+    open_parts,
+    open_untimed,
+    parts_in,
+)
 from kardus.contract.messages import Expected
 from kardus.contract.recording import ENTRIES, HEADER, RecordingEntry, RecordingHeader
 from kardus.support.errors import DataError
@@ -35,7 +42,7 @@ def _part(folder: Path, entries: list[RecordingEntry], run: str = "r", **cameras
     return folder
 
 
-def _play(recorded: Recorded) -> list[ReplayedInput]:
+def _play(recorded: PlayableRecording) -> list[ReplayedInput]:
     return list(recorded.moments(set(recorded.cameras)))
 
 

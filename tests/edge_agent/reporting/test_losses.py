@@ -11,7 +11,7 @@ import pytest
 from edge_agent.deciding.message_writer import MessageWriter
 from edge_agent.records import Message
 from edge_agent.reporting.losses import LossReporter
-from edge_agent.reporting.outbox.message import Limits
+from edge_agent.reporting.outbox.message import OutboxLimits
 from edge_agent.reporting.outbox.outbox import Outbox
 from kardus.contract.messages import Model
 from kardus.contract.topics import Topics
@@ -21,7 +21,7 @@ from kardus.support.errors import StorageError
 @pytest.fixture
 def outbox(tmp_path: Path) -> Iterator[Outbox]:
     """With room for ten events, of which the first two of twelve are lost."""
-    outbox = Outbox(tmp_path / "o.sqlite", Limits(events=10))
+    outbox = Outbox(tmp_path / "o.sqlite", OutboxLimits(events=10))
     outbox.append([Message("event", "t", b"", sequence=n) for n in range(1, 13)], {}, 12)
     yield outbox
     outbox.close()

@@ -7,7 +7,7 @@ from PIL import Image
 from edge_agent.config.cameras import CameraSection
 from edge_agent.config.sections import GateSection, ViewSection
 from edge_agent.records import SlotObservations
-from edge_agent.seeing.camera_view import CameraView, Cutting, corners_in_picture
+from edge_agent.seeing.camera_view import CameraView, SlotCutting, corners_in_picture
 from edge_agent.seeing.slots import Slot, corners_of
 from kardus.inference.geometry import Float64Array, rectangle
 from kardus.inference.preprocess import Pixels, rectify
@@ -114,7 +114,7 @@ def test_a_nudged_camera_that_is_covered_is_no_camera_at_night() -> None:
 
 
 def test_each_location_gets_its_own_crop_in_their_order() -> None:
-    crops = Cutting(
+    crops = SlotCutting(
         np.stack([rectangle(0, 0, 48, 60), rectangle(52, 0, 100, 60)]), Image.fromarray(_picture()), 24
     ).result()
     assert crops.shape == (2, 24, 24, 3)
@@ -126,11 +126,11 @@ def test_many_are_cut_as_each_by_itself_and_in_their_order() -> None:
     picture = np.random.default_rng(3).integers(0, 256, (60, 100, 3), dtype=np.uint8)
     corners = np.stack([rectangle(x, y, x + 30, y + 20) for x in range(0, 70, 7) for y in range(0, 40, 9)])
     alone = np.stack([rectify(picture, quadrilateral, 24) for quadrilateral in corners])
-    again = Cutting(corners, Image.fromarray(picture), 24).result()
+    again = SlotCutting(corners, Image.fromarray(picture), 24).result()
     assert np.array_equal(again, alone)
     other = 255 - picture  # from the same places of another picture
-    assert np.array_equal(Cutting(corners, Image.fromarray(other), 24).result()[3], rectify(other, corners[3], 24))
+    assert np.array_equal(SlotCutting(corners, Image.fromarray(other), 24).result()[3], rectify(other, corners[3], 24))
 
 
 def test_no_location_gives_no_crop() -> None:
-    assert Cutting(np.empty((0, 4, 2)), Image.fromarray(_picture()), 24).result().shape == (0, 24, 24, 3)
+    assert SlotCutting(np.empty((0, 4, 2)), Image.fromarray(_picture()), 24).result().shape == (0, 24, 24, 3)

@@ -13,7 +13,7 @@ from edge_agent.seeing.camera_view import CameraView
 from edge_agent.seeing.last_picture import RepeatGuard
 from edge_agent.seeing.mask import Mask
 from edge_agent.seeing.view_guard import JudgedPicture
-from kardus.inference.half_decoded import HalfDecoded
+from kardus.inference.half_decoded import HalfSizePicture
 from kardus.inference.part_decoded import BrokenPictureError, GivenPicture
 from kardus.inference.preprocess import Pixels, decode_half, decode_picture
 from kardus.support.errors import DataError
@@ -27,7 +27,7 @@ def _given(pixels: Pixels, *, by_half: bool) -> GivenPicture:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
     given = (decode_half if by_half else decode_picture)(buffer.getvalue(), "a picture")
-    assert isinstance(given, HalfDecoded) == by_half
+    assert isinstance(given, HalfSizePicture) == by_half
     return given
 
 
@@ -84,8 +84,8 @@ def test_a_last_picture_that_cannot_be_decoded_after_all_shows_no_location() -> 
         taken = coded_frame(still(number), float(number), number)
         if number == 2:
             assert view.location_view([0]) is not None
-            assert isinstance(taken.given, HalfDecoded)
-            taken = replace(taken, given=HalfDecoded(taken.given.half, taken.given.size, _refuses))
+            assert isinstance(taken.given, HalfSizePicture)
+            taken = replace(taken, given=HalfSizePicture(taken.given.half, taken.given.size, _refuses))
         view.see(taken, view.check(taken), [False] * len(LOCATIONS), 32)
     assert view.location_view([0]) is None
     with pytest.raises(BrokenPictureError):

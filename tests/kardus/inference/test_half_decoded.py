@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kardus.inference.geometry import reduction
-from kardus.inference.half_decoded import HalfDecoded, is_judged_by_half
+from kardus.inference.half_decoded import HalfSizePicture, is_judged_by_half
 from kardus.inference.part_decoded import BrokenPictureError, whole_of
 from kardus.inference.preprocess import Pixels, decode_half, decode_picture, read_half
 from kardus.support.errors import DataError
@@ -30,9 +30,9 @@ def _jpeg(width: int, height: int, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def _half(data: bytes) -> HalfDecoded:
+def _half(data: bytes) -> HalfSizePicture:
     decoded = decode_half(data, "a picture")
-    assert isinstance(decoded, HalfDecoded)
+    assert isinstance(decoded, HalfSizePicture)
     return decoded
 
 
@@ -125,7 +125,7 @@ def test_the_whole_picture_is_decoded_once_whoever_asks() -> None:
         asked.append(1)
         return _scene(64, 48)
 
-    decoded, found = HalfDecoded(_scene(32, 24), (64, 48), decode), list[Image.Image]()
+    decoded, found = HalfSizePicture(_scene(32, 24), (64, 48), decode), list[Image.Image]()
 
     def ask() -> None:
         begun.wait()
@@ -145,7 +145,7 @@ def test_a_whole_that_cannot_be_decoded_after_all_says_so() -> None:
         raise DataError("http://camera/now.jpg: not a readable picture")
 
     with pytest.raises(BrokenPictureError, match=r"now\.jpg: not a readable picture: check what sends the picture"):
-        _ = HalfDecoded(_scene(32, 24), (64, 48), decode).whole
+        _ = HalfSizePicture(_scene(32, 24), (64, 48), decode).whole
 
 
 def test_parts_of_its_green_are_those_of_the_half() -> None:

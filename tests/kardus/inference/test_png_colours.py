@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kardus.inference.preprocess import read_converted
-from kardus.inference.srgb import Converted
+from kardus.inference.srgb import SrgbPicture
 from kardus.support.errors import DataError
 from tests.pictures import DISPLAY_P3, GREY_18, SCENE, by_littlecms, encoded, png_chunk
 
 
-def _read(folder: Path, data: bytes) -> Converted:
+def _read(folder: Path, data: bytes) -> SrgbPicture:
     path = folder / "photo"
     path.write_bytes(data)
     return read_converted(path)

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 
 from kardus.inference.colour_profiles import adobe_rgb, read_profile
 from kardus.inference.preprocess import decode_picture, read_converted, read_photo
-from kardus.inference.srgb import CMYK, LAB, SEVERAL, TRANSPARENT, UNFIT_PROFILE, Converted
+from kardus.inference.srgb import CMYK, LAB, SEVERAL, TRANSPARENT, UNFIT_PROFILE, SrgbPicture
 from kardus.support.errors import DataError
 from tests.edge_agent.making import damaged
 from tests.pictures import DISPLAY_P3, GREY_18, PRO_PHOTO, SCENE, SRGB, by_littlecms, cmyk_profile, encoded, png_chunk
@@ -25,7 +25,7 @@ GREY_16 = np.linspace(0, 65_535, 24 * 32).astype(np.uint16).reshape(24, 32)
 SIXTEEN = "16 bits a channel are brought to 8"
 
 
-def _read(folder: Path, data: bytes) -> Converted:
+def _read(folder: Path, data: bytes) -> SrgbPicture:
     path = folder / "photo"
     path.write_bytes(data)
     return read_converted(path)
@@ -61,7 +61,7 @@ def test_an_ordinary_picture_keeps_every_bit(tmp_path: Path, kind: str, profile:
     data = encoded(SCENE, kind, **({"icc_profile": profile} if profile and kind != "BMP" else {}))
     with Image.open(io.BytesIO(data)) as plain:
         assert _same(_read(tmp_path, data).picture, plain)
-    assert _read(tmp_path, data) == Converted(_read(tmp_path, data).picture)
+    assert _read(tmp_path, data) == SrgbPicture(_read(tmp_path, data).picture)
 
 
 def test_pictures_without_a_profile_load_no_colour_management(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from train.__main__ import main
 from train.config import TrainConfig, make_config
 from train.data.data_set import read_data
 from train.data.proposals import ProposedLabel
-from train.data.proposals_report import Judged, proposals_of
+from train.data.proposals_report import JudgedProposal, proposals_of
 from train.fitting.progress import ProgressCallbacks
 from train.networks.checkpoint import load_checkpoint
 from train.study.proposal_filter import FOLDS, LIGHT_PX, light_config, trust_proposed
@@ -211,10 +211,10 @@ def _trust(data: Path, out: Path, patch: pytest.MonkeyPatch, judging: Judging, *
 
     patch.setattr("train.study.proposal_filter.train_folds", train_none)
 
-    def judge(pool: Any, _: object) -> list[Judged]:
+    def judge(pool: Any, _: object) -> list[JudgedProposal]:
         kept = judging(pool.proposals)
         return [
-            Judged(p, kept=k, why="" if k else "contradicted", answered=p.sku if k else "other")
+            JudgedProposal(p, kept=k, why="" if k else "contradicted", answered=p.sku if k else "other")
             for p, k in zip(pool.proposals, kept, strict=True)
         ]
 

@@ -10,7 +10,7 @@ from kardus.support.identifiers import uuid7
 from tests.warehouse.console.conftest import Hall
 from tests.warehouse.console.serving import client_of
 from tests.warehouse.receiving.making import pictures_of, retention_of, write
-from warehouse.store.retention import Keep
+from warehouse.store.retention import RetentionLimits
 from warehouse.store.tables import pictures, present
 from warehouse.store.writer import _prune_pictures
 
@@ -107,7 +107,7 @@ def test_a_picture_that_somebody_labelled_outlives_the_others(hall: Hall) -> Non
     say(hall, taught, "product", sku="Lemon")
     with database.writing() as connection:
         connection.execute(update(pictures).values(received=present() - timedelta(days=30)))
-    retention_of(database, Keep(events=1, picture_days=14)).round()
+    retention_of(database, RetentionLimits(events=1, picture_days=14)).round()
     with database.writing() as connection:
         _prune_pictures(connection, 0)
     with database.reading() as connection:

@@ -23,7 +23,7 @@ from warehouse.console.app import make_app
 from warehouse.console.identity.roles import Role
 from warehouse.console.pages import static_files
 from warehouse.console.pages.rendering import TEMPLATES, environment
-from warehouse.console.pages.words.languages import LANGUAGES, Local, catalog_of, chosen_language, translations_of
+from warehouse.console.pages.words.languages import LANGUAGES, LocalFormat, catalog_of, chosen_language, translations_of
 from warehouse.store.database import Database
 
 EVIL = "\"'><img src=x onerror=alert(1)>{{7*77777}}"
@@ -199,7 +199,7 @@ def test_a_catalog_is_compiled_when_it_is_first_needed(tmp_path: Path) -> None:
 
 def test_numbers_and_times_are_the_reader_s(hall: Hall) -> None:
     zone = make_app(hall.console).state.page.zone
-    english, indonesian = Local("en", zone), Local("id", zone)
+    english, indonesian = LocalFormat("en", zone), LocalFormat("id", zone)
     moment = datetime(2026, 3, 4, 15, 6, tzinfo=UTC)
     assert (english.number(12345.678, 1), indonesian.number(12345.678, 1)) == ("12,345.7", "12.345,7")
     assert english.moment(moment).startswith("Mar 4, 2026")

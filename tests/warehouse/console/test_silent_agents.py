@@ -22,7 +22,7 @@ from tests.warehouse.console.test_acting import agents, asking, done
 from tests.warehouse.console.visiting import Browser, words_of
 from tests.warehouse.receiving.making import write
 from tests.warehouse.receiving.test_receiver import wait_for
-from warehouse.console.agents.asking import AgentQuestions, Question, Unanswered
+from warehouse.console.agents.asking import AgentQuestion, AgentQuestions, Unanswered
 from warehouse.console.identity.roles import Role
 from warehouse.console.pages.content.snapshots import NoPicture, Snapshots
 from warehouse.store.database import Database
@@ -114,7 +114,7 @@ def test_who_is_back_or_forgotten_is_asked_and_a_new_connection_begins_anew(
     mosquitto: Mosquitto, asking: AgentQuestions
 ) -> None:
     voice = Publisher()
-    question = [Question("box", "snapshot", Snapshot(camera="cam"))]
+    question = [AgentQuestion("box", "snapshot", Snapshot(camera="cam"))]
     with agents(mosquitto, done), box(mosquitto) as agent:
         for other in (voice.online(), (voice.topics.status, b"")):
             say(agent, asking, voice.offline(), is_offline=True)

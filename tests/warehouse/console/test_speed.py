@@ -17,7 +17,7 @@ from warehouse.console.pages.content.products import Products
 from warehouse.console.pages.content.rack_codes import RackCodes
 from warehouse.console.pages.content.rack_sizes import RackSizes
 from warehouse.console.pages.content.tiles import tiles_of
-from warehouse.console.pages.words.languages import LANGUAGES, Local
+from warehouse.console.pages.words.languages import LANGUAGES, LocalFormat
 from warehouse.store.database import Database
 
 
@@ -25,7 +25,7 @@ from warehouse.store.database import Database
 def test_a_duration_that_is_remembered_is_written_as_babel_writes_it(seconds: int, language: str) -> None:
     length = timedelta(seconds=seconds)
     wanted = format_timedelta(length, granularity="second", threshold=1.5, format="short", locale=language)
-    assert Local(language, UTC_ZONE).duration(length) == wanted
+    assert LocalFormat(language, UTC_ZONE).duration(length) == wanted
 
 
 def test_a_racks_codes_are_those_of_now(file_database: Database) -> None:

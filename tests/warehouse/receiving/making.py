@@ -9,7 +9,7 @@ from warehouse.store.database import Database
 from warehouse.store.opening import open_database
 from warehouse.store.pictures import PictureStore
 from warehouse.store.places import settle_pictures
-from warehouse.store.retention import Keep, Retention
+from warehouse.store.retention import Retention, RetentionLimits
 from warehouse.store.writer import StoreWriter, WriteResult
 
 
@@ -32,7 +32,7 @@ def write(database: Database, *messages: Message) -> WriteResult:
     return writer_of(database).write([parse_message(SITE, *message) for message in messages])
 
 
-def retention_of(database: Database, keep: Keep, clock: Clock = SYSTEM_CLOCK) -> Retention:
+def retention_of(database: Database, keep: RetentionLimits, clock: Clock = SYSTEM_CLOCK) -> Retention:
     """What a receiver deletes with."""
     return Retention(database, keep, pictures_of(database), clock)
 

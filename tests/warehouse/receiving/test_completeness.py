@@ -16,7 +16,7 @@ from tests.warehouse.flood import announced, flooded_broker
 from tests.warehouse.receiving.test_receiver import receiving, wait_for
 from warehouse.receiving import completeness
 from warehouse.receiving.completeness import Completeness
-from warehouse.receiving.heard import Heard
+from warehouse.receiving.heard import HeardStates
 from warehouse.receiving.receiver import Receiver
 
 
@@ -64,7 +64,7 @@ def test_without_asking_again_some_are_missing(
 
 def _heard(*messages: Message) -> Completeness:
     """What has come, at a broker to which everything is subscribed."""
-    found = Completeness(SITE, Heard(), lambda _: None, lambda: True)
+    found = Completeness(SITE, HeardStates(), lambda _: None, lambda: True)
     for message in messages:
         found.take(*message)
     return found
@@ -113,7 +113,7 @@ class Asking:
         self.asked: list[list[str]] = []
         self.now_s = 100.0
         monkeypatch.setattr(completeness, "time", SimpleNamespace(monotonic=lambda: self.now_s))
-        self.completeness = Completeness(SITE, Heard(), self._subscribe, lambda: True)
+        self.completeness = Completeness(SITE, HeardStates(), self._subscribe, lambda: True)
 
     def _subscribe(self, filters: Sequence[Subscription]) -> None:
         self.asked.append([topic.split("/")[4] for topic, _ in filters])

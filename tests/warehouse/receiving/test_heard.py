@@ -2,13 +2,13 @@
 
 from kardus.mqtt.incoming import Incoming
 from tests.publishers import Publisher
-from warehouse.receiving.heard import Heard
+from warehouse.receiving.heard import HeardStates
 
 BOX = Publisher()
 
 
 def test_a_state_is_heard_of_until_its_topic_is_cleared() -> None:
-    heard = Heard()
+    heard = HeardStates()
     topic, payload = BOX.state("A-1")
     heard.update(topic, payload)
     heard.update(*BOX.state("A-2"))
@@ -19,7 +19,7 @@ def test_a_state_is_heard_of_until_its_topic_is_cleared() -> None:
 
 
 def test_a_status_is_known_until_its_topic_is_cleared_and_one_that_is_none_is_passed_over() -> None:
-    heard = Heard()
+    heard = HeardStates()
     topic, payload = BOX.online()
     heard.update(topic, payload)
     heard.update(topic, b"nonsense")
@@ -30,7 +30,7 @@ def test_a_status_is_known_until_its_topic_is_cleared_and_one_that_is_none_is_pa
 
 
 def test_states_and_statuses_wait_for_another_thread_once_and_nothing_else_does() -> None:
-    heard = Heard()
+    heard = HeardStates()
     messages = [BOX.state("A-1"), BOX.event(), BOX.online(), BOX.lost([(1, 1)])]
     for topic, payload in messages:
         heard.hear(Incoming(topic, payload))

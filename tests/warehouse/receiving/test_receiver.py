@@ -31,7 +31,7 @@ from warehouse.receiving import resend_requests
 from warehouse.receiving.ack_schedule import REST_S
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
 from warehouse.store.database import StoreError
-from warehouse.store.retention import Keep
+from warehouse.store.retention import RetentionLimits
 
 WAIT_S = PATIENCE_S
 ACKS = Topics(SITE, "+").ack
@@ -94,7 +94,7 @@ def test_an_event_published_while_nobody_listens_reaches_a_receiver_started_late
 
 def test_no_thread_is_left_when_it_has_stopped(mosquitto: Mosquitto, tmp_path: Path) -> None:
     before = set(threading.enumerate())
-    with receiving(mosquitto, tmp_path / "k.sqlite", keep=Keep(events=5)) as receiver:
+    with receiving(mosquitto, tmp_path / "k.sqlite", keep=RetentionLimits(events=5)) as receiver:
         publish(mosquitto, Publisher().events(3))
         wait_for(lambda: receiver.status().events == 3)
         assert set(threading.enumerate()) - before

@@ -22,7 +22,7 @@ from warehouse.store.database import Database, StoreError
 from warehouse.store.migrating import revision_of
 from warehouse.store.migrations.sqlite_file import MIGRATIONS
 from warehouse.store.opening import migrate_database, open_database
-from warehouse.store.retention import Keep
+from warehouse.store.retention import RetentionLimits
 from warehouse.store.tables import alerts, audit, comments, events, labels, latest, pictures, present, tokens
 
 OPEN = Alert(id="alert-1", status="open", opened=datetime.now(UTC))
@@ -157,7 +157,7 @@ def test_pictures_and_the_audit_log_are_kept_for_their_days(database: Database) 
         connection.execute(update(audit).where(audit.c.number <= 420).values(at=present() - timedelta(days=40)))
         aged = update(pictures).where(pictures.c.event == box.ids[0])
         connection.execute(aged.values(received=present() - timedelta(days=8)))
-    retention_of(database, Keep(picture_days=7, audit_days=30)).round()
+    retention_of(database, RetentionLimits(picture_days=7, audit_days=30)).round()
     with database.reading() as connection:
         assert connection.execute(select(pictures.c.event)).scalars().all() == [box.ids[1]]
         assert len(connection.execute(select(audit.c.number)).all()) == 30

@@ -12,12 +12,12 @@ from tests.warehouse.receiving.making import retention_of, write
 from warehouse.console.identity.auditing import AuditRow, insert_entries
 from warehouse.store.database import Database
 from warehouse.store.plausible_time import PACE, PlausibleTime
-from warehouse.store.retention import Keep
+from warehouse.store.retention import RetentionLimits
 from warehouse.store.tables import audit, dead_letters, events, pictures, present
 
 DAY_S = 86_400.0
 YEARS = timedelta(days=5 * 365)
-KEEP = Keep(days=30, picture_days=30, audit_days=30)
+KEEP = RetentionLimits(days=30, picture_days=30, audit_days=30)
 
 
 def _fill(database: Database) -> None:
@@ -48,7 +48,9 @@ def test_a_clock_that_is_ahead_at_the_start_deletes_nothing_and_is_told(
 ) -> None:
     _fill(file_database)
     if is_noted:
-        retention_of(file_database, Keep()).round()  # nothing is to be deleted: the time is noted all the same
+        retention_of(
+            file_database, RetentionLimits()
+        ).round()  # nothing is to be deleted: the time is noted all the same
     worker = retention_of(file_database, KEEP, _clock(file_database, YEARS))
     worker.round()
     assert _counts(file_database) == [9, 1, 1, 1]

@@ -27,7 +27,7 @@ from warehouse.store.opening import migrate_database, open_database
 from warehouse.store.postgres import PostgresDatabase
 from warehouse.store.reader import StoreReader
 from warehouse.store.records import EventMessage
-from warehouse.store.retention import Keep
+from warehouse.store.retention import RetentionLimits
 
 ALERT = Alert(id="alert-1", status="open", opened=datetime.now(UTC))
 
@@ -54,15 +54,15 @@ def test_months_go_as_a_whole_and_events_of_alerts_stay(cluster: Cluster, name: 
             _add_at(database, box, now - timedelta(days=days))
             _add_at(database, box, now - timedelta(days=days), ALERT)
         write(database, box.picture("A-1", box.ids[0]), box.picture("A-1", box.ids[1]))
-        worker = retention_of(database, Keep(days=150))
+        worker = retention_of(database, RetentionLimits(days=150))
         worker.round()
         assert [event.number for event in StoreReader(database).events()] == [2, 3, 4, 5, 6]
         assert worker.counts.deleted == 1
         assert [bool(StoreReader(database).picture(id_)) for id_ in box.ids[:2]] == [False, True]
         assert len(pictures_of(database).names()) == 1
-        retention_of(database, Keep(events=3)).round()
+        retention_of(database, RetentionLimits(events=3)).round()
         assert [event.number for event in StoreReader(database).events()] == [2, 4, 5, 6]
-        retention_of(database, Keep(events=1)).round()  # this month isn't over
+        retention_of(database, RetentionLimits(events=1)).round()  # this month isn't over
         assert [event.number for event in StoreReader(database).events()] == [2, 4, 5, 6]
         with pytest.raises(StoreError, match="is not over yet"), database.writing() as connection:
             database.drop_month(connection, f"events_{now:%Y_%m}")
@@ -72,7 +72,7 @@ def test_nobody_waits_while_the_events_of_a_month_are_counted(cluster: Cluster, 
     box, now = Publisher(), datetime.now(UTC)
     with open_database(cluster.url(name), make=False) as database:
         _add_at(database, box, now - timedelta(days=100))
-        worker = retention_of(database, Keep(days=50))
+        worker = retention_of(database, RetentionLimits(days=50))
         told: list[str] = []
         event.listen(database.engine, "before_cursor_execute", lambda *words: told.append(words[2]))
         worker.round()
@@ -90,9 +90,9 @@ def _slow(*words: object) -> tuple[str, object]:
     return statement, given
 
 
-@pytest.mark.parametrize("keep", [Keep(days=50), Keep(events=1)], ids=["by days", "by number"])
+@pytest.mark.parametrize("keep", [RetentionLimits(days=50), RetentionLimits(events=1)], ids=["by days", "by number"])
 def test_a_month_goes_however_long_it_takes_to_look_through_it(
-    cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch, keep: Keep
+    cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch, keep: RetentionLimits
 ) -> None:
     box, now = Publisher(), datetime.now(UTC)
     monkeypatch.setitem(postgres.SESSION, "statement_timeout", "1s")
@@ -196,7 +196,7 @@ def test_a_receivers_role_can_store_and_forget_and_nothing_else(cluster: Cluster
             assert write(database, *box.events(3), box.state("A-1"), box.online(), box.lost([(7, 8)])).events == 3
             assert write(database, box.picture("A-00-1", box.ids[0])).pictures == 1
             _add_at(database, box, datetime.now(UTC) - timedelta(days=200))
-            retention_of(database, Keep(days=100)).round()
+            retention_of(database, RetentionLimits(days=100)).round()
             assert len(StoreReader(database).events()) == 3
             for statement in (
                 "DELETE FROM events",

@@ -25,7 +25,7 @@ from warehouse.store import retention
 from warehouse.store.address import address_of
 from warehouse.store.database import Database, StoreError
 from warehouse.store.reader import StoreReader
-from warehouse.store.retention import FileRound, Keep, Retention
+from warehouse.store.retention import FileRound, Retention, RetentionLimits
 from warehouse.store.sqlite import SqliteDatabase
 from warehouse.store.tables import dead_letters, events
 
@@ -72,15 +72,17 @@ def _kept(database: Database) -> list[int]:
 @pytest.mark.parametrize(
     ("keep", "kept"),
     [
-        (Keep(days=30), [6, 7, 8]),
-        (Keep(events=2), [7, 8]),
-        (Keep(days=30, events=5), [6, 7, 8]),
-        (Keep(days=30, events=1), [8]),
-        (Keep(days=90), [1, 2, 3, 4, 5, 6, 7, 8]),
-        (Keep(events=8), [1, 2, 3, 4, 5, 6, 7, 8]),
+        (RetentionLimits(days=30), [6, 7, 8]),
+        (RetentionLimits(events=2), [7, 8]),
+        (RetentionLimits(days=30, events=5), [6, 7, 8]),
+        (RetentionLimits(days=30, events=1), [8]),
+        (RetentionLimits(days=90), [1, 2, 3, 4, 5, 6, 7, 8]),
+        (RetentionLimits(events=8), [1, 2, 3, 4, 5, 6, 7, 8]),
     ],
 )
-def test_what_is_older_or_more_than_is_to_be_kept_goes(keep: Keep, kept: list[int], database: Database) -> None:
+def test_what_is_older_or_more_than_is_to_be_kept_goes(
+    keep: RetentionLimits, kept: list[int], database: Database
+) -> None:
     write(database, *Publisher().events(8))
     _received(database, 31, up_to=5)
     retention_of(database, keep).round()
@@ -94,13 +96,13 @@ def test_alerts_keep_their_history_and_everything_else_goes_with_its_pictures(da
         box.event("A-01-1", Verdict.MISMATCH, alert)
         box.event("A-02-1")
     write(database, *box.sent, *[box.picture(p[0].split("/")[-2], i) for p, i in zip(box.sent, box.ids, strict=True)])
-    retention_of(database, Keep(events=1)).round()
+    retention_of(database, RetentionLimits(events=1)).round()
     assert _kept(database) == [4, 6, 8, 9]
     reader = StoreReader(database)
     assert [bool(reader.picture(event)) for event in box.ids] == [n in (4, 6, 8, 9) for n in range(1, 10)]
     box.event()
     write(database, box.sent[-1])
-    retention_of(database, Keep(events=1)).round()
+    retention_of(database, RetentionLimits(events=1)).round()
     assert _kept(database) == [4, 6, 8, 10]
 
 
@@ -109,7 +111,7 @@ def test_what_was_deleted_is_no_gap_and_no_new_event_when_it_comes_again(databas
     box = Publisher()
     sent = box.events(9)
     write(database, *[event for number, event in enumerate(sent) if number != 4 or not late])
-    retention_of(database, Keep(events=1)).round()
+    retention_of(database, RetentionLimits(events=1)).round()
     reader = StoreReader(database)
     assert [outbox.missing for outbox in reader.missing_events()] == ([((5, 5),)] if late else [])
     written = write(database, *sent)
@@ -127,7 +129,7 @@ def test_what_was_set_aside_goes_too_and_does_not_come_back(database: Database) 
     damaged = topic, payload.replace(b'"match"', b'"none of them"')
     assert write(database, damaged, damaged, (topic, b"{")).dead_letters == 3
     _received(database, 31, up_to=9)
-    retention_of(database, Keep(days=30)).round()
+    retention_of(database, RetentionLimits(days=30)).round()
     assert StoreReader(database).dead_letter_count() == 0
     assert write(database, (topic, payload)).duplicates == 1
     assert StoreReader(database).missing_events() == []
@@ -141,7 +143,7 @@ def test_a_wrong_clock_hides_nothing_behind_it_and_deletes_nothing_else(database
             "UPDATE events SET received = '2999-01-01T00:00:00.000+00:00' WHERE number IN (2, 5)"
         )
         connection.exec_driver_sql("UPDATE events SET received = '1970-01-01T00:00:00.000+00:00' WHERE number = 6")
-    retention_of(database, Keep(days=30)).round()
+    retention_of(database, RetentionLimits(days=30)).round()
     assert _kept(database) == [4, 5, 6]
 
 
@@ -150,7 +152,7 @@ def test_a_round_that_deletes_something_says_so_and_no_other_does(
 ) -> None:
     caplog.set_level("INFO", "kardus.retention")
     write(database, *Publisher().events(8))
-    worker = retention_of(database, Keep(events=3))
+    worker = retention_of(database, RetentionLimits(events=3))
     worker.round()
     worker.round()
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["5 events deleted"]
@@ -165,7 +167,7 @@ def test_it_is_done_in_portions_that_do_not_grow(monkeypatch: pytest.MonkeyPatch
     box.events(200)
     write(database, *box.sent)
     steps: list[int] = []
-    worker = retention_of(database, Keep(events=100))
+    worker = retention_of(database, RetentionLimits(events=100))
     delete = _round(worker).delete_events
     monkeypatch.setattr(_round(worker), "delete_events", lambda now: _counted(database, lambda: delete(now), steps))
     worker.round()
@@ -206,7 +208,7 @@ def test_the_file_becomes_shorter_and_stays_whole(
     assert database.gives_back != former
     write(database, *Publisher("other").events(600))
     before = path.stat().st_size
-    worker = retention_of(database, Keep(events=10))
+    worker = retention_of(database, RetentionLimits(events=10))
     worker.round()
     assert path.stat().st_size < before / 2
     assert database.gives_back
@@ -227,7 +229,7 @@ def test_a_former_file_that_cannot_be_written_anew_is_tried_again_later(
     path = Path(shutil.copy(FORMER, tmp_path / "k.sqlite"))
     database = _open(path)
     write(database, *Publisher("other").events(300))
-    worker = retention_of(database, Keep(events=10))
+    worker = retention_of(database, RetentionLimits(events=10))
     with closing(sqlite3.connect(path, isolation_level=None)) as report:
         while _round(worker).delete_events(datetime.now(UTC)):
             pass
@@ -253,7 +255,7 @@ def test_while_another_program_holds_the_file_nothing_is_deleted_and_then_all_is
     path = tmp_path / "k.sqlite"
     database = _open(path)
     write(database, *Publisher().events(9))
-    worker = retention_of(database, Keep(events=1))
+    worker = retention_of(database, RetentionLimits(events=1))
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError):
@@ -283,7 +285,7 @@ def test_the_command_deletes_what_it_is_told_to_and_prints_the_figures(mosquitto
 
 def test_a_receiver_keeps_what_it_is_told_to_and_tells_what_it_deleted(mosquitto: Mosquitto, tmp_path: Path) -> None:
     path, box = tmp_path / "k.sqlite", Publisher()
-    settings = ReceiverSettings(SITE, path, keep=Keep(events=20))
+    settings = ReceiverSettings(SITE, path, keep=RetentionLimits(events=20))
     with Receiver(broker_of(mosquitto), settings) as receiver:
         mosquitto.wait_for_subscription(f"kardus-receive-{SITE}-receiver")
         publish(mosquitto, box.events(60))

@@ -14,7 +14,7 @@ from warehouse.connectors.deliver.target import Outgoing
 
 
 @dataclass(frozen=True)
-class Count:
+class ProposedCount:
     """A count of one location that is proposed to the ERP."""
 
     location: str
@@ -56,7 +56,7 @@ def proposal(event: LocationEvent) -> Mapping[str, int]:
     return found
 
 
-def count_of(one: Outgoing) -> Count:
+def count_of(one: Outgoing) -> ProposedCount:
     """The proposal, with what people should know of it."""
     event = one.event
     expected = (event.expected.sku if event.expected else None) or "nothing"
@@ -70,4 +70,4 @@ def count_of(one: Outgoing) -> Count:
         f"Kardus, camera {event.camera}, {moment}: {event.verdict}: {seen} is seen where {expected} is expected. "
         f"Quantities are proposals: count, then confirm. Alert {alert}."
     )
-    return Count(event.location, proposal(event), note)
+    return ProposedCount(event.location, proposal(event), note)

@@ -31,7 +31,7 @@ WAITS = "waits for an earlier event of its location"
 
 
 @dataclass(frozen=True)
-class Aside:
+class EventSetAside:
     """An event that was refused for good, until somebody sends it again."""
 
     target: str
@@ -44,7 +44,7 @@ class Aside:
 
 
 @dataclass(frozen=True)
-class Standing:
+class DeliveryBacklog:
     """How much of the stored events a target lacks."""
 
     done: int
@@ -222,7 +222,7 @@ class DeliveryQueue:
                 connection.execute(update(deliveries).where(this).values(new))
         return aside
 
-    def standing(self) -> Standing:
+    def standing(self) -> DeliveryBacklog:
         """How much the target lacks.
 
         Raises:
@@ -233,7 +233,9 @@ class DeliveryQueue:
             done = self._done(connection)
             counted = select(d.aside, func.count()).where(d.target == self._target).group_by(d.aside)
             counts = {int(aside): int(number) for aside, number in connection.execute(counted)}
-            return Standing(done, max(0, last_event_number(connection) - done), counts.get(0, 0), counts.get(1, 0))
+            return DeliveryBacklog(
+                done, max(0, last_event_number(connection) - done), counts.get(0, 0), counts.get(1, 0)
+            )
 
     def _set_aside(self, unreadable: Sequence[UnreadableEvent], done: int = 0) -> None:
         """Note them, and where nothing else was read, that they were looked at."""

@@ -7,7 +7,7 @@ one that is there. A draft that a person has changed is theirs from then on: it 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from warehouse.connectors.deliver.counting import Count, count_of, is_alert_over, is_news
+from warehouse.connectors.deliver.counting import ProposedCount, count_of, is_alert_over, is_news
 from warehouse.connectors.deliver.event_refusals import EventRefusedError, send_each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.record_fields import RecordFields
@@ -75,7 +75,7 @@ class TrytonTarget:
                 raise EventRefusedError(str(error)) from error
             raise
 
-    def _propose(self, draft: Mapping[str, Any] | None, location: int, count: Count) -> None:
+    def _propose(self, draft: Mapping[str, Any] | None, location: int, count: ProposedCount) -> None:
         lines = [{"product": self._product(sku), "quantity": float(n)} for sku, n in count.quantities.items()]
         if draft is None:
             values = {"location": location, "company": self._company(), "lines": [["create", lines]] if lines else []}
@@ -110,7 +110,7 @@ class TrytonTarget:
         hands |= {of_line.id_if_any(line, name) for line in lines for name in ("create_uid", "write_uid")}
         return not hands <= {None, self._rpc.user}
 
-    def _is_noted(self, ours: Sequence[Mapping[str, Any]], count: Count) -> bool:
+    def _is_noted(self, ours: Sequence[Mapping[str, Any]], count: ProposedCount) -> bool:
         """Whether one of them has the note. Only administrators may look for notes without saying of what."""
         resources = [f"stock.inventory,{one['id']}" for one in ours]
         domain = [["resource", "in", resources], ["message", "=", count.note]]

@@ -5,12 +5,12 @@ import json
 from sqlalchemy import delete, select, update
 
 from kardus.support.errors import UsageError
-from warehouse.connectors.deliver.queue import Aside
+from warehouse.connectors.deliver.queue import EventSetAside
 from warehouse.store.database import Database
 from warehouse.store.tables import deliveries, targets
 
 
-def refused_events(database: Database) -> list[Aside]:
+def refused_events(database: Database) -> list[EventSetAside]:
     """What targets refused for good, by target and number.
 
     Raises:
@@ -21,7 +21,7 @@ def refused_events(database: Database) -> list[Aside]:
     with database.reading() as connection:
         rows = connection.execute(select(*columns).where(d.aside == 1).order_by(d.target, d.event)).all()
     return [
-        Aside(target, number, _id(payload), location, received, tries, reason)
+        EventSetAside(target, number, _id(payload), location, received, tries, reason)
         for target, number, location, received, tries, reason, payload in rows
     ]
 

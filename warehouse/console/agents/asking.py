@@ -31,7 +31,7 @@ _STATUS = Envelope[AgentStatus]
 
 
 @dataclass(frozen=True)
-class Question:
+class AgentQuestion:
     """A command for an agent."""
 
     agent: str
@@ -80,7 +80,10 @@ class AgentQuestions:
         self._session.start(Handlers(on_connect=self._forget, on_message=self._take))
 
     def ask(
-        self, questions: list[Question], wait_s: float | None = None, is_given_up: Callable[[], bool] = lambda: False
+        self,
+        questions: list[AgentQuestion],
+        wait_s: float | None = None,
+        is_given_up: Callable[[], bool] = lambda: False,
     ) -> list[AgentAnswer]:
         """Ask at once those that aren't offline, and wait for their answers, by default `ANSWER_S`.
 
@@ -128,7 +131,7 @@ class AgentQuestions:
         """Disconnect."""
         self.close()
 
-    def _send(self, connection: int, key: str, question: Question) -> None:
+    def _send(self, connection: int, key: str, question: AgentQuestion) -> None:
         topics = Topics(self._site, question.agent)
         expires = datetime.now(UTC) + timedelta(seconds=EXPIRES_S)
         more = {"expires": expires, "response_topic": f"{topics.replies}/{self._caller}", "correlation": key}

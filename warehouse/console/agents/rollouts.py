@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select
 from kardus.contract.commands import ChangeModel
 from kardus.contract.messages import Envelope
 from kardus.contract.model_status import ModelStatus
-from warehouse.console.agents.asking import AgentAnswer, AgentQuestions, Question, Unanswered
+from warehouse.console.agents.asking import AgentAnswer, AgentQuestion, AgentQuestions, Unanswered
 from warehouse.console.agents.bundles import OfferedBundle
 from warehouse.console.shown import message_data
 from warehouse.report.aisles import walking_order
@@ -101,7 +101,7 @@ def offer(
         ProblemError: 503: the broker can't be reached; nobody was asked.
         StoreError: the database doesn't take it.
     """
-    replies = asking.ask([Question(agent.agent, "model", command) for agent, _, command in wanted])
+    replies = asking.ask([AgentQuestion(agent.agent, "model", command) for agent, _, command in wanted])
     now = present()
     rows = [
         {

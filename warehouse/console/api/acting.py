@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select
 from kardus.contract.commands import Acknowledge, Capture
 from kardus.contract.messages import Envelope, LocationState
 from kardus.support.identifiers import uuid7
-from warehouse.console.agents.asking import AgentAnswer, AgentQuestions, Question, Unanswered
+from warehouse.console.agents.asking import AgentAnswer, AgentQuestion, AgentQuestions, Unanswered
 from warehouse.console.api.alerts import AlertId, comment_of, find_alert
 from warehouse.console.api.records import Acknowledging, Asked, AskedAll, CaptureRequest, Comment, Commenting
 from warehouse.console.context import Actor, Console, Served, entry_of
@@ -34,7 +34,7 @@ def acknowledge(request: Request, console: Served, who: Actor, alert: AlertId, s
     if found.status == "resolved":
         raise ProblemError(409, "the alert is resolved already")
     command = Acknowledge(location=found.location, by=said.by or who.name)
-    (answer,) = _asking(console).ask([Question(found.agent, "acknowledge", command)])
+    (answer,) = _asking(console).ask([AgentQuestion(found.agent, "acknowledge", command)])
     console.audit.note(entry_of(request, who, "acknowledge", alert, f"{command.by}: {outcome(answer)}"))
     asked = _asked(found.agent, answer)
     if asked.offline:
@@ -71,7 +71,9 @@ def request_capture(request: Request, console: Served, who: Actor, said: Capture
     if not states:
         raise ProblemError(404, f"no agent watches '{said.location}'")
     cameras = [(agent, Envelope[LocationState].model_validate_json(text).data.camera) for agent, text in states]
-    answers = _asking(console).ask([Question(agent, "capture", Capture(camera=camera)) for agent, camera in cameras])
+    answers = _asking(console).ask(
+        [AgentQuestion(agent, "capture", Capture(camera=camera)) for agent, camera in cameras]
+    )
     told = ", ".join(f"{agent}: {outcome(answer)}" for (agent, _), answer in zip(cameras, answers, strict=True))
     console.audit.note(entry_of(request, who, "look", said.location, told))
     asked = AskedAll(items=tuple(_asked(agent, answer) for (agent, _), answer in zip(cameras, answers, strict=True)))

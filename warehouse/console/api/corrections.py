@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Row, select
 
 from kardus.contract.commands import Correct
-from warehouse.console.agents.asking import Question, Unanswered
+from warehouse.console.agents.asking import AgentQuestion, Unanswered
 from warehouse.console.api.label_records import CorrectionOutcome
 from warehouse.console.context import Console
 from warehouse.console.problems import ProblemError
@@ -22,7 +22,7 @@ _MAX_CORRECTIONS = 10
 NOTHING = CorrectionOutcome(outcome="not told", reason="it isn't the last look at this location")
 
 
-def correction_question(connection: Connection, row: Row[Any]) -> Question | None:
+def correction_question(connection: Connection, row: Row[Any]) -> AgentQuestion | None:
     """What the agent is to be asked because of a row of `labels`; None: its look isn't the last one."""
     number = connection.execute(select(events.c.number).where(events.c.id == row.event)).scalar()
     if number is None:
@@ -38,10 +38,10 @@ def correction_question(connection: Connection, row: Row[Any]) -> Question | Non
     if truth in TEACHING:
         said = truth.value  # type: ignore[assignment]  # those three are among the four
     command = Correct(location=row.location, captured=row.captured, truth=said, sku=row.sku, by=row.by[:200])
-    return Question(row.agent, "correct", command)
+    return AgentQuestion(row.agent, "correct", command)
 
 
-def send_correction(console: Console, question: Question | None) -> CorrectionOutcome:
+def send_correction(console: Console, question: AgentQuestion | None) -> CorrectionOutcome:
     """Ask the agent, and wait a little; what came of it. Doesn't raise."""
     if question is None:
         return NOTHING

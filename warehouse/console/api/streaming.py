@@ -50,10 +50,10 @@ async def follow_changes(
     if stream is None:
         said = f"{MAX_STREAMS} streams are open, or {MAX_OWN} of this token, or the server stops: try again"
         raise ProblemError(503, said, {"Retry-After": "5"})
-    return Streamed(console, stream, seen, lambda: is_still_good(console.database, who.id))
+    return StreamResponse(console, stream, seen, lambda: is_still_good(console.database, who.id))
 
 
-class Streamed(Response):
+class StreamResponse(Response):
     """Sends until one side ends it. It closes the connection itself: a client that doesn't read is never waited for."""
 
     media_type = "text/event-stream"

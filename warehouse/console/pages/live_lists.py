@@ -12,7 +12,7 @@ from warehouse.console.live.audiences import WholeViewAudience
 from warehouse.console.live.changes import StoredChange
 from warehouse.console.pages.rendering import part
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.pages.words.languages import Local
+from warehouse.console.pages.words.languages import LocalFormat
 
 SHOWN_BY = frozenset({"event", "comment", "task", "state", "agent", "camera"})
 """Changes after which a list may say something else."""
@@ -61,7 +61,7 @@ class ListAudience(WholeViewAudience):
     """Who sees a list in one language, of one choice, and may do the same in it."""
 
     kind: ListKind
-    local: Local
+    local: LocalFormat
     asked: AskedList
     rights: ListRights
     settings: PageSettings = field(compare=False, repr=False)

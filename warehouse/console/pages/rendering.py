@@ -18,7 +18,7 @@ from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.static_files import static_address
 from warehouse.console.pages.words.audit_words import action_words, detail_words
 from warehouse.console.pages.words.label_comments import comment_words
-from warehouse.console.pages.words.languages import LANGUAGES, Local, Translate, chosen_language, translations_of
+from warehouse.console.pages.words.languages import LANGUAGES, LocalFormat, Translate, chosen_language, translations_of
 from warehouse.console.pages.words.verdicts import VERDICTS, verdict_style
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,15 +34,15 @@ HTML = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReaderContext:
     """Who reads, in which language and by which clock."""
 
-    local: Local
+    local: LocalFormat
     visit: Visit | None
     theme: str
 
 
-def reading_of(request: Request) -> Reading:
+def reading_of(request: Request) -> ReaderContext:
     """Of a request: what the person has set, what this browser has, what it asks for."""
     visit: Visit | None = getattr(request.state, "visit", None)
     wanted = (
@@ -52,7 +52,7 @@ def reading_of(request: Request) -> Reading:
     )
     theme = request.cookies.get(THEME_COOKIE, "")
     zone: TimeZone = request.app.state.page.zone
-    return Reading(Local(chosen_language(*wanted), zone), visit, theme if theme in THEMES else "")
+    return ReaderContext(LocalFormat(chosen_language(*wanted), zone), visit, theme if theme in THEMES else "")
 
 
 def translator(request: Request) -> Translate:
@@ -75,7 +75,7 @@ def fragment(request: Request, template: str, status: int = 200, **words: Any) -
     return Response(_render(request, template, words), status, HEADERS, HTML)
 
 
-def part(local: Local, template: str, **words: Any) -> str:
+def part(local: LocalFormat, template: str, **words: Any) -> str:
     """A part of a page as text, for whoever reads this language."""
     found = environment(local.language).get_template(template)
     return found.render(local=local, **words)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from edge_agent.records import Message
 from edge_agent.reporting.outbox.check import check_outbox
-from edge_agent.reporting.outbox.message import Limits
+from edge_agent.reporting.outbox.message import OutboxLimits
 from edge_agent.reporting.outbox.outbox import ASKED_AT_MOST, Outbox
 from kardus.support.errors import KardusError
 from tests.clocks import clock_of
@@ -273,7 +273,7 @@ def test_what_is_asked_for_and_gone_is_announced_as_lost(tmp_path: Path) -> None
 
 
 def test_beyond_its_limit_the_oldest_that_are_no_alerts_go_and_are_counted_and_told(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "o.sqlite", Limits(events=10))
+    outbox = Outbox(tmp_path / "o.sqlite", OutboxLimits(events=10))
     alert = Message("event", "t/events", b"alert", sequence=1, urgent=True)
     outbox.append([alert, *_numbered(2, 14)], {}, 14)
     assert _texts(outbox) == ["alert", *map(str, range(6, 15))]
@@ -281,13 +281,13 @@ def test_beyond_its_limit_the_oldest_that_are_no_alerts_go_and_are_counted_and_t
     assert outbox.lost() == {outbox.epoch: [(2, 5)]}
     epoch = outbox.epoch
     outbox.close()
-    again = Outbox(tmp_path / "o.sqlite", Limits(events=10))
+    again = Outbox(tmp_path / "o.sqlite", OutboxLimits(events=10))
     assert again.lost() == {epoch: [(2, 5)]}
     again.close()
 
 
 def test_pictures_have_a_limit_of_their_own(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "o.sqlite", Limits(evidence_bytes=1000))
+    outbox = Outbox(tmp_path / "o.sqlite", OutboxLimits(evidence_bytes=1000))
     for number in range(1, 9):
         outbox.append([*_numbered(number, number), Message("evidence", f"p/{number}", b"x" * 300)], {}, number)
     waiting = outbox.depth().messages
@@ -330,7 +330,7 @@ def test_whoever_sends_is_told_of_what_is_new(tmp_path: Path) -> None:
 
 
 def test_pictures_that_were_delivered_make_room_for_others(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "o.sqlite", Limits(events=100, evidence_bytes=1000))
+    outbox = Outbox(tmp_path / "o.sqlite", OutboxLimits(events=100, evidence_bytes=1000))
     for _ in range(4):
         outbox.append([Message("evidence", "p", bytes(900))], {}, 0)
         assert outbox.depth().messages["evidence"] == 1
@@ -340,7 +340,7 @@ def test_pictures_that_were_delivered_make_room_for_others(tmp_path: Path) -> No
 
 
 def test_an_outbox_opened_again_counts_what_is_stored(tmp_path: Path) -> None:
-    limits = Limits(events=1000, evidence_bytes=1000)
+    limits = OutboxLimits(events=1000, evidence_bytes=1000)
     outbox = Outbox(tmp_path / "o.sqlite", limits)
     outbox.append([Message("evidence", "p", bytes(900)), *_numbered(1, 900)], {}, 900)
     outbox.close()

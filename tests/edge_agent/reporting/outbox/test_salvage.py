@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.records import Message
 from edge_agent.reporting.outbox.check import check_outbox
-from edge_agent.reporting.outbox.message import Limits
+from edge_agent.reporting.outbox.message import OutboxLimits
 from edge_agent.reporting.outbox.outbox import Outbox
 from edge_agent.reporting.outbox.schema import _to_1
 from kardus.support.errors import StorageError
@@ -106,7 +106,7 @@ def test_what_can_still_be_read_is_taken_over_in_order_and_what_cannot_is_lost(p
 
 
 def test_what_was_lost_and_what_the_broker_retains_are_known_after_the_damage_too(path: Path) -> None:
-    before = Outbox(path, Limits(events=EVENTS - 1))
+    before = Outbox(path, OutboxLimits(events=EVENTS - 1))
     before.append([Message("event", "t/events", b"x", location="A", sequence=EVENTS + 1)], {}, EVENTS + 1)
     epoch, lost, retained = before.epoch, before.lost(), before.retained()
     assert lost[epoch]

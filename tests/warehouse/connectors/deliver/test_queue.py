@@ -40,7 +40,7 @@ from warehouse.connectors.deliver.upkeep import forget_target, known_targets, re
 from warehouse.connectors.deliver.worker import TargetWorker
 from warehouse.store.database import Database, StoreError
 from warehouse.store.reader import StoreReader
-from warehouse.store.retention import Keep
+from warehouse.store.retention import RetentionLimits
 from warehouse.store.tables import deliveries, events, targets
 
 
@@ -244,7 +244,7 @@ def test_events_are_kept_until_every_target_was_told(file_database: Database) ->
         connection.execute(update(events).values(received=old))
     waiting = queue_of(file_database)
     assert waiting.hold() == ""
-    worker = retention_of(file_database, Keep(days=30))
+    worker = retention_of(file_database, RetentionLimits(days=30))
     worker.round()
     assert len(StoreReader(file_database).events()) == 4
     waiting.note(2, {}, [], ())

@@ -19,7 +19,7 @@ WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Covered:
+class CoverageCount:
     """Of an aisle or a family."""
 
     name: str
@@ -36,7 +36,7 @@ class Covered:
 
 def coverage_now(
     connection: Connection, now: datetime, family_of: Callable[[str | None, str], str], aisle: re.Pattern[str]
-) -> tuple[list[Covered], list[Covered]]:
+) -> tuple[list[CoverageCount], list[CoverageCount]]:
     """By aisle in walking order, and by family; a location is verified where any of its agents knows.
 
     Args:
@@ -65,9 +65,9 @@ def _is_known(said: dict[str, object], now: datetime) -> bool:
     return not is_void(until, now) and is_verified(Verdict(str(said["verdict"])), moment, now - WITHIN)
 
 
-def _counted(pairs: Iterable[tuple[str, bool]]) -> list[Covered]:
+def _counted(pairs: Iterable[tuple[str, bool]]) -> list[CoverageCount]:
     total, verified = Counter[str](), Counter[str]()
     for name, known in pairs:
         total[name] += 1
         verified[name] += known
-    return [Covered(name, number, verified[name]) for name, number in total.items()]
+    return [CoverageCount(name, number, verified[name]) for name, number in total.items()]

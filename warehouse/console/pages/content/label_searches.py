@@ -11,7 +11,7 @@ from typing import Any
 
 from kardus.contract.commands import FindLabels
 from kardus.support.identifiers import uuid7
-from warehouse.console.agents.asking import AgentQuestions, Question, Unanswered
+from warehouse.console.agents.asking import AgentQuestion, AgentQuestions, Unanswered
 from warehouse.console.pages.words.languages import N_
 from warehouse.console.pages.words.unanswered import unanswered
 from warehouse.console.problems import ProblemError
@@ -111,7 +111,7 @@ class LabelSearches:
 
 def _run(search: Search, asking: AgentQuestions) -> None:
     try:
-        question = Question(search.agent, "find-labels", search.command)
+        question = AgentQuestion(search.agent, "find-labels", search.command)
         (reply,) = asking.ask([question], LABELS_S, search.stopped.is_set)
         if search.stopped.is_set():
             search.problem = ProblemError(410, N_("The search was stopped."))

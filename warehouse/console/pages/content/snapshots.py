@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from kardus.contract.commands import Snapshot
-from warehouse.console.agents.asking import AgentQuestions, Question, Unanswered
+from warehouse.console.agents.asking import AgentQuestion, AgentQuestions, Unanswered
 from warehouse.console.pages.words.languages import N_
 from warehouse.console.problems import ProblemError
 
@@ -121,7 +121,7 @@ def _ask(asking: AgentQuestions | None, agent: str, camera: str) -> CameraPictur
     if asking is None:
         return NoPicture.NO_BROKER
     try:
-        (answer,) = asking.ask([Question(agent, "snapshot", Snapshot(camera=camera))])
+        (answer,) = asking.ask([AgentQuestion(agent, "snapshot", Snapshot(camera=camera))])
     except ProblemError:
         return NoPicture.UNREACHED
     if isinstance(answer, Unanswered):

@@ -36,7 +36,7 @@ class TaskComment:
 
 
 @dataclass(frozen=True)
-class Opinion:
+class AgentVerdict:
     """What an agent says of a location."""
 
     agent: str
@@ -51,7 +51,7 @@ class Task:
 
     lines: tuple[Discrepancy, ...]
     tiles: tuple[Tile, ...]
-    opinions: tuple[tuple[Opinion, ...], ...]
+    opinions: tuple[tuple[AgentVerdict, ...], ...]
     """Of each location what agents that contradict each other say."""
     standing: tuple[Alert, ...]
     """The alerts of every agent that calls for somebody there: whatever is done is done for all of them.
@@ -159,18 +159,18 @@ def tasks_of(connection: Connection, zone: TimeZone, aisle: re.Pattern[str] = AI
     return found
 
 
-def _opinions(reports: Sequence[tuple[str, LocationState]], now: datetime) -> tuple[Opinion, ...]:
+def _opinions(reports: Sequence[tuple[str, LocationState]], now: datetime) -> tuple[AgentVerdict, ...]:
     found = []
     for agent, state in opinions_of(reports, now).items():
         seen = state.seen if state.verdict != Verdict.EMPTY else None
         named = (seen.sku or (f"{seen.category}?" if seen.category else "")) if seen else ""
-        found.append(Opinion(agent, state.verdict.value, "" if named == EMPTY_CLASS else named))
+        found.append(AgentVerdict(agent, state.verdict.value, "" if named == EMPTY_CLASS else named))
     return tuple(found)
 
 
 def _task(
     lines: tuple[Discrepancy, ...],
-    shown: Sequence[tuple[Tile, tuple[Opinion, ...]]],
+    shown: Sequence[tuple[Tile, tuple[AgentVerdict, ...]]],
     told_by: Sequence[LocationState],
     noted: tuple[Sequence[Any], Sequence[TaskComment]],
 ) -> Task:

@@ -16,7 +16,7 @@ from kardus.contract.base import Record
 from kardus.contract.commands import Command, FindLabels, ReadLayout, RestoreLayout, SetLayout, Snapshot
 from kardus.contract.layouts import Layout, Revision
 from kardus.contract.topics import Id
-from warehouse.console.agents.asking import AgentQuestions, Question, Unanswered
+from warehouse.console.agents.asking import AgentQuestion, AgentQuestions, Unanswered
 from warehouse.console.context import Console, Served, entry_of
 from warehouse.console.identity.sessions import Visit
 from warehouse.console.pages.access import SupervisorVisit
@@ -174,7 +174,7 @@ def _ask(console: Console, agent: str, name: str, command: Command) -> dict[str,
     Raises:
         ProblemError: 503, 504: it can't be asked, is offline, or silent.
     """
-    (reply,) = _asking(console).ask([Question(agent, name, command)])
+    (reply,) = _asking(console).ask([AgentQuestion(agent, name, command)])
     if isinstance(reply, Unanswered):
         raise unanswered(reply)
     if not reply.ok:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kardus.support.worker import Worker
-from warehouse.console.pages.content.coverage_now import Covered, coverage_now
+from warehouse.console.pages.content.coverage_now import CoverageCount, coverage_now
 from warehouse.console.pages.settings import PageSettings
 from warehouse.report.aisles import OTHER_AISLES
 from warehouse.store.database import Database, StoreError
@@ -77,11 +77,13 @@ class CoverageHistory(Worker):
             self._stopping.wait(INTERVAL_S)
 
 
-def _together(aisles: Sequence[Covered]) -> Covered:
-    return Covered(OTHER_AISLES, sum(one.total for one in aisles), sum(one.verified for one in aisles))
+def _together(aisles: Sequence[CoverageCount]) -> CoverageCount:
+    return CoverageCount(OTHER_AISLES, sum(one.total for one in aisles), sum(one.verified for one in aisles))
 
 
-def covered_by(connection: Connection, now: datetime, settings: PageSettings) -> tuple[list[Covered], list[Covered]]:
+def covered_by(
+    connection: Connection, now: datetime, settings: PageSettings
+) -> tuple[list[CoverageCount], list[CoverageCount]]:
     """How much is covered now, by aisle and by product family."""
     products = settings.products
     return coverage_now(connection, now, lambda sku, seen: products.family(sku) or seen, settings.patterns.aisle)
@@ -89,7 +91,7 @@ def covered_by(connection: Connection, now: datetime, settings: PageSettings) ->
 
 def coverage_by_day(
     connection: Connection, first: date, days: int, *, aisle: str = "", family: str = ""
-) -> Sequence[tuple[date, Covered | None]]:
+) -> Sequence[tuple[date, CoverageCount | None]]:
     """Day by day, of an aisle or a family or, without a name, of all; None: nothing was noted.
 
     Args:
@@ -107,12 +109,12 @@ def coverage_by_day(
     if name:
         chosen = chosen.where(coverage_days.c.name == name)
     found = {
-        day: Covered(name, int(total), int(verified))
+        day: CoverageCount(name, int(total), int(verified))
         for day, total, verified in connection.execute(chosen.group_by(coverage_days.c.day))
         if total
     }
     return [(day, found.get(day.isoformat())) for day in (first + timedelta(days=n) for n in range(days))]
 
 
-def _row(day: date, kind: CoverageKind, one: Covered) -> dict[str, str | int]:
+def _row(day: date, kind: CoverageKind, one: CoverageCount) -> dict[str, str | int]:
     return {"day": day.isoformat(), "kind": kind, "name": one.name, "total": one.total, "verified": one.verified}

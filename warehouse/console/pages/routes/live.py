@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy import Connection
 
-from warehouse.console.api.streaming import Streamed
+from warehouse.console.api.streaming import StreamResponse
 from warehouse.console.context import Served
 from warehouse.console.identity.roles import Role
 from warehouse.console.identity.sessions import Visit, visit_of
@@ -27,7 +27,7 @@ from warehouse.console.pages.rendering import reading_of
 from warehouse.console.pages.routes import fleet, racks, work
 from warehouse.console.pages.routes.racks import offline_html, tile_html
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.pages.words.languages import N_, Local
+from warehouse.console.pages.words.languages import N_, LocalFormat
 from warehouse.console.problems import ProblemError
 
 router = APIRouter()
@@ -62,7 +62,7 @@ async def follow(
         return found is not None and found.person.role == role  # with another role he is shown something else
 
     seen = FeedPosition.of(last_event_id or after)
-    return Streamed(console, stream, seen, is_welcome, lambda: audience.since(mark))
+    return StreamResponse(console, stream, seen, is_welcome, lambda: audience.since(mark))
 
 
 def _audience(request: Request, visit: Visit, view: View, of: str, number: int) -> Audience:
@@ -108,7 +108,7 @@ class RackAudience(Audience):
     """Who looks at a rack in one language, and may do the same in it."""
 
     rack: str
-    local: Local
+    local: LocalFormat
     may_teach: bool
     settings: PageSettings = field(compare=False, repr=False)
 

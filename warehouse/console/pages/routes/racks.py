@@ -26,7 +26,7 @@ from warehouse.console.pages.rack_parts import rack_part
 from warehouse.console.pages.rendering import fragment, page, part, reading_of, translator
 from warehouse.console.pages.routes.pictures import address_now
 from warehouse.console.pages.settings import PageSettings
-from warehouse.console.pages.words.languages import N_, Local
+from warehouse.console.pages.words.languages import N_, LocalFormat
 from warehouse.console.pages.words.verdicts import VERDICTS, verdict_style
 from warehouse.console.problems import ProblemError
 from warehouse.report.aisles import walking_order
@@ -162,12 +162,12 @@ def _watching(connection: Connection, rack: str, settings: PageSettings) -> froz
     return frozenset(found)
 
 
-def offline_html(agents: Sequence[str], local: Local, *, live: bool = False) -> str:
+def offline_html(agents: Sequence[str], local: LocalFormat, *, live: bool = False) -> str:
     """Which of a rack's agents are offline, in one line; `live`: to take the place of the one that is shown."""
     return _BREAKS.sub(" ", part(local, "offline.html.jinja", agents=agents, live=live)).strip()
 
 
-def tile_html(tile: Tile, local: Local, settings: PageSettings, *, may_teach: bool, live: bool = False) -> str:
+def tile_html(tile: Tile, local: LocalFormat, settings: PageSettings, *, may_teach: bool, live: bool = False) -> str:
     """A tile alone, in one line; `live`: to take the place of the one that is shown."""
     html = part(local, "tile.html.jinja", tile=tile, may_teach=may_teach, live=live, **tile_words(tile, settings))
     return _BREAKS.sub(" ", html).strip()

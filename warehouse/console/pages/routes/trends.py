@@ -16,7 +16,7 @@ from warehouse.console.context import Console, Served
 from warehouse.console.identity.roles import Role
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.content.agent_presence import agent_presence
-from warehouse.console.pages.content.coverage_now import Covered
+from warehouse.console.pages.content.coverage_now import CoverageCount
 from warehouse.console.pages.menu_entry import MenuEntry
 from warehouse.console.pages.rendering import page, translator
 from warehouse.console.pages.routes.coverage_history import coverage_by_day, covered_by
@@ -44,7 +44,7 @@ class Trends:
 
     days: list[tuple[date, int, float | None]] = field(default_factory=list)
     """Day, alerts that were opened, median minutes until they were resolved."""
-    coverage: Sequence[tuple[date, Covered | None]] = ()
+    coverage: Sequence[tuple[date, CoverageCount | None]] = ()
     """How much was covered at the end of each day; None: not noted."""
     aisles: list[tuple[str, int]] = field(default_factory=list)
     families: list[tuple[str, int]] = field(default_factory=list)
@@ -57,13 +57,13 @@ class Trends:
 
 
 @dataclass(frozen=True)
-class Only:
+class TrendFilters:
     """Which alerts are counted; empty: all."""
 
     aisle: str = ""
     family: str = ""
 
-    def has(self, told: "_Told") -> bool:
+    def has(self, told: "_AlertFigures") -> bool:
         """Whether this alert is one of them."""
         return self.aisle in ("", told.aisle) and self.family in ("", told.family)
 
@@ -74,7 +74,7 @@ def show_trends(
 ) -> Response:
     """Show the charts."""
     _ = translator(request)
-    found, covered = read_trends(console, request.app.state.page, days, Only(aisle, family))
+    found, covered = read_trends(console, request.app.state.page, days, TrendFilters(aisle, family))
     with console.reading() as connection:
         presence = agent_presence(connection)
     words: dict[str, Any] = {"trends": found, "days": days, "choices": DAYS, "aisle": aisle, "family": family}
@@ -88,14 +88,14 @@ def show_trends(
     return page(request, "trends.html.jinja", title=_("Trends"), **words)
 
 
-def _least(covered: list[Covered]) -> list[Covered]:
+def _least(covered: list[CoverageCount]) -> list[CoverageCount]:
     """As they come; of very many, the least covered."""
     return covered if len(covered) <= MAX_COVERED else sorted(covered, key=lambda one: one.share)[:MAX_COVERED]
 
 
 def read_trends(
-    console: Console, settings: PageSettings, days: int, only: Only
-) -> tuple[Trends, tuple[list[Covered], list[Covered]]]:
+    console: Console, settings: PageSettings, days: int, only: TrendFilters
+) -> tuple[Trends, tuple[list[CoverageCount], list[CoverageCount]]]:
     """What the alerts of these days tell, and the coverage now by aisle and family."""
     now = datetime.now(UTC)
     with console.reading() as connection:
@@ -111,14 +111,14 @@ def trends_of(
     days: int,
     now: datetime,
     settings: PageSettings,
-    only: Only | None = None,
+    only: TrendFilters | None = None,
 ) -> Trends:
     """What the alerts of these days tell, by the days of the page's clock."""
-    zone, only = settings.zone, only or Only()
+    zone, only = settings.zone, only or TrendFilters()
     first = zone.of(now).date() - timedelta(days=days - 1)  # days of the calendar: one may have 23 hours
     chosen = _asked(connection).where(alerts.c.opened >= zone.begin_of(first).astimezone(UTC))
     rows = connection.execute(chosen.order_by(alerts.c.opened.desc()).limit(MAX_ALERTS)).all()
-    tell = _Teller(settings)
+    tell = _AlertReader(settings)
     told = [one for one in map(tell.of, rows) if only.has(one)]
     count = Counter(one.day for one in told)
     minutes: dict[date, list[float]] = {}
@@ -153,7 +153,7 @@ def _asked(connection: Connection) -> Select[Any]:
     )
 
 
-class _Told(NamedTuple):
+class _AlertFigures(NamedTuple):
     """What one alert adds to the trends."""
 
     day: date
@@ -165,7 +165,7 @@ class _Told(NamedTuple):
     """Until it was put right; None: it stands, or ended because its agent was forgotten."""
 
 
-class _Teller:
+class _AlertReader:
     """Reads rows of `_asked`; what many have in common is reckoned once."""
 
     def __init__(self, settings: PageSettings) -> None:
@@ -173,11 +173,11 @@ class _Teller:
         self._family = cache(settings.products.family)
         self._aisle = cache(lambda location: aisle_of(location, settings.patterns.aisle))
 
-    def of(self, row: Any) -> _Told:
+    def of(self, row: Any) -> _AlertFigures:
         location, opened, status, sku, seen, length_s = row
         moment = datetime.fromisoformat(opened) if isinstance(opened, str) else opened
         part = moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)  # no day begins in between
         is_over = status == "resolved"
         minutes = length_s / 60 if is_over and length_s is not None else None
         family = self._family(sku or "") or seen or ""
-        return _Told(self._day(part), self._aisle(location), family, sku or "", not is_over, minutes)
+        return _AlertFigures(self._day(part), self._aisle(location), family, sku or "", not is_over, minutes)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 from kardus.contract.commands import Acknowledge, Capture, Reply
 from kardus.contract.messages import Envelope, LocationState
 from kardus.support.identifiers import uuid7
-from warehouse.console.agents.asking import Question, Unanswered
+from warehouse.console.agents.asking import AgentQuestion, Unanswered
 from warehouse.console.api.acting import outcome
 from warehouse.console.api.records import Commenting
 from warehouse.console.context import Console, Served, entry_of
@@ -181,7 +181,7 @@ def _acknowledge(request: Request, console: Console, visit: Visit, rows: Sequenc
         raise ProblemError(503, N_("The server has no broker: nothing can be asked of agents."))
     by = visit.person.name
     answers = console.asking.ask(
-        [Question(row.agent, "acknowledge", Acknowledge(location=row.location, by=by)) for row in rows]
+        [AgentQuestion(row.agent, "acknowledge", Acknowledge(location=row.location, by=by)) for row in rows]
     )
     heard = [row.id for row, answer in zip(rows, answers, strict=True) if isinstance(answer, Reply) and answer.ok]
     with console.database.noting() as connection:
@@ -209,7 +209,9 @@ def _request_captures(console: Console, places: Sequence[tuple[str, str]]) -> No
             if payload := connection.execute(chosen).scalar():
                 cameras.add((agent, Envelope[LocationState].model_validate_json(payload).data.camera))
     try:
-        console.asking.ask([Question(agent, "capture", Capture(camera=camera)) for agent, camera in sorted(cameras)])
+        console.asking.ask(
+            [AgentQuestion(agent, "capture", Capture(camera=camera)) for agent, camera in sorted(cameras)]
+        )
     except ProblemError:
         return  # the broker is away: the cameras look by themselves
 

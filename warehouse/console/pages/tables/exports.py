@@ -17,7 +17,7 @@ from warehouse.console.pages.access import AdministratorVisit, SupervisorVisit, 
 from warehouse.console.pages.content.worklist import tasks_of
 from warehouse.console.pages.rendering import translator
 from warehouse.console.pages.routes.fleet import fleet_of
-from warehouse.console.pages.routes.trends import Days, Name, Only, read_trends
+from warehouse.console.pages.routes.trends import Days, Name, TrendFilters, read_trends
 from warehouse.console.pages.tables.cell_words import people_line
 from warehouse.console.pages.tables.headings import READ_BY_PEOPLE, exported_table
 from warehouse.console.pages.tables.table_files import ExportedValue
@@ -110,7 +110,7 @@ def export_trends(
     request: Request, console: Served, _: ViewerVisit, kind: str, days: Days = 30, aisle: Name = "", family: Name = ""
 ) -> Response:
     """What the trends' charts show, a line each."""
-    found, (aisles, families) = read_trends(console, request.app.state.page, days, Only(aisle, family))
+    found, (aisles, families) = read_trends(console, request.app.state.page, days, TrendFilters(aisle, family))
     rows: list[Sequence[ExportedValue]] = [
         ("day", f"{day}", count, minutes, None, None) for day, count, minutes in found.days
     ]

@@ -104,7 +104,7 @@ def _csv(name: str, rows: TableRows) -> Iterator[bytes]:  # noqa: ARG001 - a she
 
 
 def _xlsx(name: str, rows: TableRows) -> Iterator[bytes]:
-    sent = _Sent()
+    sent = _ArchiveBuffer()
     with zipfile.ZipFile(sent, "w", zipfile.ZIP_DEFLATED) as archive:
         for part, text in _PARTS.items():
             archive.writestr(part, _HEAD + text)
@@ -146,7 +146,7 @@ def _taken(buffer: io.StringIO) -> str:
     return text
 
 
-class _Sent(io.RawIOBase):
+class _ArchiveBuffer(io.RawIOBase):
     """What the archive has written and nobody has taken; it can't be gone back in."""
 
     def __init__(self) -> None:

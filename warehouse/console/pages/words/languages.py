@@ -68,7 +68,7 @@ def chosen_language(*wanted: str) -> str:
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalFormat:
     """Writes values for people: in a language, and by the clock of a place."""
 
     language: str
