@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
 from export.keys import sign
-from kardus.contract.manifest import BundleFile, GoldenSample, Manifest, Signature
+from kardus.contract.manifest import GoldenSample, Manifest, Member, Signature
 from kardus.inference.bundle import read_bundle
 from kardus.inference.bundle_archive import GOLDEN, MANIFEST, MODEL, SIGNATURES, BundleArchive
 from kardus.inference.preprocess import Pixels
@@ -30,11 +30,10 @@ def members_of(model: bytes, golden: Sequence[GoldenSample], pictures: Sequence[
     return {MODEL: model, GOLDEN: _json([sample.model_dump() for sample in golden]), **files}
 
 
-def list_members(members: dict[str, bytes]) -> dict[str, BundleFile]:
+def list_members(members: dict[str, bytes]) -> dict[str, Member]:
     """SHA-256 and size of each."""
     return {
-        name: BundleFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-        for name, data in sorted(members.items())
+        name: Member(sha256=hashlib.sha256(data).hexdigest(), size=len(data)) for name, data in sorted(members.items())
     }
 
 

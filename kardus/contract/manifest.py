@@ -172,7 +172,7 @@ class Changes(Record):
     """Classes that the graph has no logit for, the last of `classes`, and from how many photos each was enrolled."""
 
 
-class BundleFile(Record):
+class Member(Record):
     """One file of the bundle."""
 
     sha256: Sha256
@@ -206,7 +206,7 @@ class Manifest(Record):
     golden_tolerance: Annotated[float, Field(gt=0)]
     """The largest logit difference that a golden sample may show on another processor."""
     training: Training
-    members: dict[str, BundleFile]
+    members: dict[str, Member]
 
 
 class GoldenSample(Record):
