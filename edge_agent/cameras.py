@@ -39,7 +39,7 @@ STOP_S = 2.0
 
 
 def open_camera_source(camera: CameraSection) -> PictureSource:
-    """The source that the configuration names. Opens nothing yet; see `Source.pictures`.
+    """The source that the configuration names. Opens nothing yet; see `PictureSource.pictures`.
 
     Raises:
         ConfigError: its password file cannot be read.

@@ -113,7 +113,7 @@ class Pipeline:
 
     @property
     def waits(self) -> bool:
-        """Whether something is decided by time alone."""
+        """Whether a grace period or the doubt of a view is running, which ends by time alone."""
         return bool(self.location_judge.in_grace or self._doubts.doubted)
 
     def process(self, frames: Sequence[Frame]) -> FramesOutcome:

@@ -18,7 +18,7 @@ class PictureSource(Protocol):
     """Whether it shows what is there now: only then can it be frozen, and only then is it asked again for ever."""
 
     def pictures(self) -> Iterator[GivenPicture | str]:
-        """Pictures, RGB, one a look; decoded by half where an `Attentive` source was told that all rests.
+        """Pictures, RGB, one a frame; decoded by half where an `Attentive` source was told that all rests.
 
         A text in place of a picture says why there is none this time. The iterator ends when nothing more can come.
         It never raises for what a camera or a file may do wrong.
@@ -58,7 +58,7 @@ class Connecting(Protocol):
 
 
 def open_source(section: RealSource) -> PictureSource:  # noqa: PLR0911 - one line a kind of source
-    """The camera or file that a section of the configuration names. Opens nothing yet; see `Source.pictures`.
+    """The camera or file that a section of the configuration names. Opens nothing yet; see `PictureSource.pictures`.
 
     Raises:
         ConfigError: its password file cannot be read.

@@ -13,7 +13,7 @@ from kardus.support.errors import DataError
 
 
 class StillPicture:
-    """A picture file, read again at every look. Never ends."""
+    """A picture file, read again for every frame. Never ends."""
 
     live = False
 
@@ -23,7 +23,7 @@ class StillPicture:
         self._path = path
 
     def pictures(self) -> Iterator[GivenPicture | str]:
-        """The file's picture as it is at each look, or why it can't be read."""
+        """The file's picture as it is for each frame, or why it can't be read."""
         while True:
             yield _looked_at(self._path, self.attention)
 

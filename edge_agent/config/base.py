@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from kardus.inference.geometry import Float64Array
+from kardus.support.file_stamp import FileStamp, file_stamp
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -22,21 +23,13 @@ class Section(BaseModel):
 class FileSection(Section):
     """One that names files whose content counts: it equals another one only as long as they are the same files."""
 
-    _stamps: tuple[tuple[int, int, int] | None, ...] = PrivateAttr(default=())
+    _stamps: tuple[FileStamp | None, ...] = PrivateAttr(default=())
 
     def model_post_init(self, context: Any) -> None:
         """Note the files as they are when the configuration is read."""
         super().model_post_init(context)
         files = (getattr(self, name) for name in type(self).model_fields)
-        self._stamps = tuple(_stamp(file) for file in files if isinstance(file, Path))
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+        self._stamps = tuple(file_stamp(file) for file in files if isinstance(file, Path))
 
 
 def as_array(corners: tuple[Point, ...]) -> Float64Array:

@@ -54,7 +54,7 @@ class CameraSection(FileSection):
     source: SourceSection
     """Where its pictures come from: one of the tables below."""
     interval_s: Annotated[float, Field(ge=0, le=86_400)] = 1.0
-    """Seconds from one look to the next; 0 looks as fast as the machine can."""
+    """Seconds from one frame to the next; 0 takes as many as the machine can."""
     units: Literal["pixels", "share"] = "pixels"
     """Of the corners: pixels, or shares (0 to 1) of the picture's width and height."""
     picture_size: PictureSize | None = None

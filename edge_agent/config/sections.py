@@ -128,7 +128,7 @@ class VerdictSection(Section):
     grace_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0
     """After the WMS expects another product than before, nothing is an alert for so long: stock may be on its way."""
     valid_for_s: Seconds = 300.0
-    """A published state is void after this long without a new look."""
+    """A published state is void after this long unless it is renewed."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "VerdictSection":

@@ -44,7 +44,7 @@ RtspUrl = Annotated[str, _address(("rtsp", "rtsps"))]
 
 
 class StillSource(Section):
-    """A picture file that something else keeps up to date; read again at every look."""
+    """A picture file that something else keeps up to date; read again for every frame."""
 
     type: Literal["file"]
     """Which kind of source."""

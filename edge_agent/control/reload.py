@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge_agent.config import Config
 from kardus.support.errors import ConfigError
+from kardus.support.file_stamp import file_stamp
 from kardus.support.worker import Poller
 
 POLL_S = 2.0
@@ -13,7 +14,6 @@ POLL_S = 2.0
 FIXED = ("agent", "model", "mqtt", "outbox", "health")
 """Tables that make the agent what it is: another process is needed for another agent."""
 log = logging.getLogger("kardus.reload")
-Stamp = tuple[int, int, int]
 
 
 def require_reloadable(old: Config, new: Config) -> None:
@@ -41,19 +41,12 @@ class FileWatch(Poller):
         super().__init__("configuration", poll_s)
         self._path = path
         self._changed = changed
-        self._known = self._stamp()
+        self._known = file_stamp(path)
 
     def poll(self) -> None:
         """Call back if the file has changed since the last time."""
-        stamp = self._stamp()
+        stamp = file_stamp(self._path)
         if stamp not in (None, self._known):  # a file that is gone is being replaced
             self._known = stamp
             log.info("%s has changed", self._path)
             self._changed()
-
-    def _stamp(self) -> Stamp | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino

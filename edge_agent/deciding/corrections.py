@@ -1,4 +1,4 @@
-"""What somebody has said of a location, who knows better than the model: it counts for this look, and for no other.
+"""What somebody has said of a location, who knows better than the model: it counts for what stands there now alone.
 
 It holds while two things last: the camera has seen no change there, without a break, and the model goes on saying what
 it was contradicted in. A carton that is moved, a view that is lost, another model, a start of the agent, or another

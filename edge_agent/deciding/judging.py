@@ -68,7 +68,7 @@ class _Slot:
     is_obstructed: bool = False
     is_busy: bool = False
     """The last picture said nothing of its stock."""
-    is_settled: bool = False
+    is_obstacle_still: bool = False
     """Whether what stands before it has done so for `STAYS_S`, without moving."""
     is_relit: bool = False
     """It was last classified in another light than when its content was first seen."""
@@ -94,8 +94,8 @@ class _Slot:
         judgements = [vote.judgement for vote in self.votes if vote.judgement]
         agreed = agreed_verdict([vote.seen for vote in self.votes], judgements, rules)
         if self.is_new:
-            is_settled = agreed is not None and judgements[-1] == agreed.judgement
-            self.is_scheduled = not is_settled and self.tries < rules.window
+            has_agreed = agreed is not None and judgements[-1] == agreed.judgement
+            self.is_scheduled = not has_agreed and self.tries < rules.window
             self.is_new = False
         return with_code(agreed, self.witness, expected) if self.witness else agreed
 
@@ -166,7 +166,11 @@ class Votes:
                 slot.tries = 0
             if activity.classify or activity.obstructed != slot.is_obstructed:
                 touched.add(slot.location)
-            slot.is_obstructed, slot.is_busy, slot.is_settled = activity.obstructed, activity.busy, activity.settled
+            slot.is_obstructed, slot.is_busy, slot.is_obstacle_still = (
+                activity.obstructed,
+                activity.busy,
+                activity.settled,
+            )
         for index, seen, like_empty in zip(observed.chosen, answers, observed.like_empty, strict=True):
             slot = self._slots[index]
             is_relit = observed.activities[index].relit
@@ -180,7 +184,7 @@ class Votes:
         return touched, changed
 
     def outcome(self, location: str, expected: Expected | None, standing: Verdict | None = None) -> LocationOutcome:
-        """What the slots of a location come to together, before grace, corrections and the light are weighed."""
+        """The agreed verdicts of a location's slots, combined; grace, corrections and the light are weighed later."""
         slots = [self._slots[index] for index in self._slots_of[location]]
         agreed = [(slot.facing, slot.agreed_verdict(expected, standing, self._rules)) for slot in slots]
         return LocationOutcome(
@@ -243,12 +247,12 @@ class Votes:
     @property
     def is_any_restless(self) -> bool:
         """Whether it said nothing of some location's, and not for what has stood before it for long."""
-        return any(slot.is_busy and not slot.is_settled for slot in self._slots)
+        return any(slot.is_busy and not slot.is_obstacle_still for slot in self._slots)
 
     @property
     def is_any_wanted(self) -> bool:
         """Whether some slot is to be classified, and can be."""
-        return any(slot.is_scheduled and not slot.is_settled for slot in self._slots)
+        return any(slot.is_scheduled and not slot.is_obstacle_still for slot in self._slots)
 
     def schedule_classification(self, location: str) -> None:
         """Classify a location at the next opportunity: what is expected there has changed."""
@@ -277,7 +281,7 @@ class Votes:
         """The view is lost."""
         self.clear()
         for slot in self._slots:
-            slot.is_obstructed = slot.is_busy = slot.is_settled = False
+            slot.is_obstructed = slot.is_busy = slot.is_obstacle_still = False
 
 
 class LocationJudge:

@@ -29,7 +29,7 @@ WITHOUT_PICTURES = frozenset({Verdict.MATCH, Verdict.UNMANAGED, Verdict.STALE})
 """Verdicts that need no evidence, or have no picture to be trusted."""
 WELL = frozenset({Verdict.MATCH, Verdict.UNMANAGED})
 """The verdicts that end an alert."""
-MAX_PLACES = 5
+MAX_SEEN_AT = 5
 """`seen_at` names so many locations at most: nobody would walk to more."""
 log = logging.getLogger("kardus.deciding")
 OnEvent = Callable[[str, Finding], EventPictures]
@@ -134,7 +134,7 @@ class Recorder:
         states: dict[str, LocationState] = {}
         epoch, sequence = self.position
         due, synchronised = self.due(), self._clock.is_synchronised()
-        found = with_places([finding for finding in findings if finding], self._states)
+        found = with_seen_at([finding for finding in findings if finding], self._states)
         for number, finding in enumerate(found):
             if number and number % FINDINGS_PER_HEARTBEAT == 0:
                 beat(f"{number} of {len(found)} findings are written down")
@@ -162,7 +162,7 @@ class Recorder:
         if state is None or state.alert is None or state.alert.status == "resolved":
             return None
         last_sequence = self._outbox.last_sequence
-        epoch, sequence, repeat = self._place(state, last_sequence)
+        epoch, sequence, repeat = self._next_position(state, last_sequence)
         place = {"epoch": epoch, "sequence": sequence, "repeat": repeat}
         state = state.model_copy(update={"alert": acknowledged(state.alert, by, moment), **place})
         self._store([self._state_message(state)], {location: state}, last_sequence, epoch)
@@ -241,9 +241,9 @@ class Recorder:
         verified = earlier if finding.verdict in UNVERIFIED else finding.captured
         before = known.alert if known else None
         alert = self._next_alert(before, finding) if before or finding.verdict in ALERTS else None
-        return self._writer.state(finding, since, verified, alert=alert, place=self._place(known, sequence))
+        return self._writer.state(finding, since, verified, alert=alert, place=self._next_position(known, sequence))
 
-    def _place(self, known: LocationState | None, sequence: int) -> tuple[str, int, int]:
+    def _next_position(self, known: LocationState | None, sequence: int) -> tuple[str, int, int]:
         """Epoch, sequence and repeat of a location's next state: higher than those of the one before."""
         epoch = self._outbox.epoch
         same = known is not None and (known.epoch, known.sequence) == (epoch, sequence)
@@ -325,11 +325,11 @@ def acknowledged(alert: Alert, by: str, moment: datetime) -> Alert:
     return alert.model_copy(update={"status": "acknowledged", "acknowledged": moment, "by": by})
 
 
-def with_places(findings: Sequence[Finding], states: Mapping[str, LocationState]) -> list[Finding]:
+def with_seen_at(findings: Sequence[Finding], states: Mapping[str, LocationState]) -> list[Finding]:
     """Findings that name, where their product is missing, the locations at which it stands and isn't expected."""
     astray = _astray(findings, states)
     return [
-        replace(finding, seen_at=_places(finding, astray)) if _lacks(finding.verdict) else finding
+        replace(finding, seen_at=_seen_at(finding, astray)) if _lacks(finding.verdict) else finding
         for finding in findings
     ]
 
@@ -358,13 +358,13 @@ def _lacks(verdict: Verdict) -> bool:
     return verdict in {Verdict.MISMATCH, Verdict.EMPTY, Verdict.UNKNOWN}
 
 
-def _places(finding: Finding, astray: Mapping[str, list[str]]) -> tuple[str, ...]:
+def _seen_at(finding: Finding, astray: Mapping[str, list[str]]) -> tuple[str, ...]:
     return _of(finding, finding.location, astray)
 
 
 def _of(found: Finding | LocationState, location: str, astray: Mapping[str, list[str]]) -> tuple[str, ...]:
     sku = found.expected.sku if found.expected else None
-    return tuple(place for place in astray.get(sku or "", ()) if place != location)[:MAX_PLACES]
+    return tuple(place for place in astray.get(sku or "", ()) if place != location)[:MAX_SEEN_AT]
 
 
 def differs(finding: Finding, state: LocationState) -> bool:

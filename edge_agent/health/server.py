@@ -70,7 +70,7 @@ class HealthServer:
     def stop(self) -> None:
         """Stop answering. May be called without `start`."""
         if self._thread.is_alive():
-            with contextlib.suppress(OSError):  # not every system can: then it waits for the next look
+            with contextlib.suppress(OSError):  # not every system can: then it waits for the next poll
                 self._server.socket.shutdown(socket.SHUT_RDWR)
             self._server.shutdown()
         self._server.server_close()

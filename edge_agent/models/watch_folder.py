@@ -1,15 +1,14 @@
 """The watched folder: a bundle that is copied into it is a request for an update."""
 
-import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.models.updates import UpdateRequest
+from kardus.support.file_stamp import FileStamp, file_stamp
 from kardus.support.worker import Poller
 
 POLL_S = 2.0
-Stamp = tuple[int, int, int]
 log = logging.getLogger("kardus.models")
 
 
@@ -22,7 +21,7 @@ class WatchFolder(Poller):
         self._folder = folder
         self._requested = requested
         self._reported = self._stamps()
-        self._before: dict[Path, Stamp] = {}
+        self._before: dict[Path, FileStamp] = {}
 
     def poll(self) -> None:
         """Report bundles that are new and unchanged since the last poll."""
@@ -34,10 +33,6 @@ class WatchFolder(Poller):
                 self._requested(UpdateRequest(file=path))
         self._before = stamps
 
-    def _stamps(self) -> dict[Path, Stamp]:
-        stamps = {}
-        for path in self._folder.glob("*.bundle"):
-            with contextlib.suppress(OSError):  # it has just gone
-                stat = path.stat()
-                stamps[path] = stat.st_mtime_ns, stat.st_size, stat.st_ino
-        return stamps
+    def _stamps(self) -> dict[Path, FileStamp]:
+        stamps = {path: file_stamp(path) for path in self._folder.glob("*.bundle")}
+        return {path: stamp for path, stamp in stamps.items() if stamp}  # without those that have just gone

@@ -196,7 +196,7 @@ class LocationVerdict(Record):
     seen_at: tuple[LocationCode, ...] = ()
     """Where the expected product is seen instead: at most five locations of this agent."""
     corrected: Annotated[Flag, Field(exclude_if=operator.not_)] = False
-    """Whether it is what somebody has said of this look, and not the model; left out where it isn't."""
+    """Whether a person has said it in place of the model; left out where it isn't."""
     alert: Alert | None = None
     """The location's alert; null where there is none."""
 

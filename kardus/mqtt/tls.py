@@ -7,10 +7,11 @@ from pathlib import Path
 
 from kardus.mqtt.certificates import warn_of_end
 from kardus.support.errors import ConfigError
+from kardus.support.file_stamp import FileStamp, file_stamp
 from kardus.support.secrets import require_private
 
 log = logging.getLogger(__name__)
-FileStamps = tuple[tuple[int, int, int] | None, ...]
+FileStamps = tuple[FileStamp | None, ...]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class TlsFiles:
 
     def stamp(self) -> FileStamps:
         """Changes when one of the files does."""
-        return tuple(_stamp(getattr(self, field.name)) for field in fields(self))
+        paths = (getattr(self, field.name) for field in fields(self))
+        return tuple(file_stamp(path) if path else None for path in paths)
 
 
 def client_context(files: TlsFiles, prefix: str = "mqtt.") -> ssl.SSLContext:
@@ -92,11 +94,3 @@ def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "not PEM").replace("_", " ").lower()
     return error.strerror or str(error)
-
-
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat() if path else None
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None

@@ -26,6 +26,7 @@ from typer.core import TyperGroup
 
 from kardus.support.control_characters import STEERING, escaped
 from kardus.support.errors import KardusError
+from kardus.support.file_stamp import file_stamp
 from kardus.support.loading import loading
 
 
@@ -141,22 +142,14 @@ def with_resume_hint(made: Path | None = None, kept: str = "nothing was written;
         made: the file or folder that the work gives its name to at the end, whole; it may be interrupted even then.
         kept: what is said before the command.
     """
-    before = _which(made)
+    before = file_stamp(made) if made else None
     try:
         yield
     except KeyboardInterrupt:
-        is_made = _which(made) != before
+        is_made = made is not None and file_stamp(made) != before
         said = f"{made} was written by then, and is whole" if is_made else f"{kept}: {shlex.join(typed_words())}"
         say_interrupted(f"interrupted: {said}")
         raise
-
-
-def _which(path: Path | None) -> tuple[int, int] | None:
-    """Which file or folder has the name now, if any."""
-    with suppress(OSError):
-        found = path.stat() if path else None
-        return (found.st_ino, found.st_mtime_ns) if found else None
-    return None
 
 
 def typed_words() -> list[str]:

@@ -1,4 +1,4 @@
-"""Tells the service manager that the agent is ready and alive: systemd's notification protocol, sd_notify(3)."""
+"""Tells the service manager that a service is ready and alive: systemd's notification protocol, sd_notify(3)."""
 
 import contextlib
 import logging

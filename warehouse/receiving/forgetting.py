@@ -21,7 +21,7 @@ from warehouse.store.reader import SiteState, StoreReader
 
 TOPICS_PER_PUBLISH = 200
 MAX_FRUITLESS_ROUNDS = 5
-"""So many looks may find nothing but what was cleared before; then somebody publishes it again and again."""
+"""So many polls may find nothing but what was cleared before; then somebody publishes it again and again."""
 Retained = dict[str, bytes]
 """Payloads by topic."""
 
@@ -137,7 +137,7 @@ def _is_online(payload: bytes) -> bool:
 
 
 def _clear(broker: BrokerSettings, topics: Topics, retained: Retained, known: Sequence[str]) -> int:
-    """Clear topics until a look finds nothing that is retained; how many.
+    """Clear topics until a poll finds nothing that is retained; how many.
 
     Some come meanwhile, and of many a broker gives a part. What an access list doesn't let us clear where nothing is
     to be retained holds up nothing else.

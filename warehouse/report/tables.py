@@ -39,7 +39,7 @@ CellValue = str | float
 
 
 def report_rows(report: Report) -> Iterator[tuple[CellValue, ...]]:
-    """One line for each discrepancy and each location that wasn't verified, under HEADER."""
+    """One line for each discrepancy and each location that wasn't verified, under REPORT_COLUMNS."""
     for line in report.discrepancies:
         yield (
             "discrepancy",

@@ -42,7 +42,7 @@ def interrupted_by_signals(database: sqlite3.Connection, what: str) -> Iterator[
     thread hears of signals: in any other nothing is changed.
 
     Raises:
-        BrokenOffError: one has come whose handler only takes note of it; `what` was broken off, for people.
+        TransactionInterruptedError: one has come whose handler only notes it; `what`, for people, was broken off.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

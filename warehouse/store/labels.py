@@ -8,7 +8,7 @@ from warehouse.store.tables import labels, pictures
 
 
 class StatedTruth(StrEnum):
-    """What somebody says of a look at a location."""
+    """What a person says of an event's picture."""
 
     PRODUCT = "product"
     """The product that is named stands there."""

@@ -16,7 +16,7 @@ def open_database(where: DatabaseAddress | str | Path, *, make: bool, pictures: 
 
     Raises:
         DataError: it can't be opened, isn't a receiver's, or belongs to another version.
-        BrokenOffError: the process was asked to end while it was brought up to date.
+        TransactionInterruptedError: the process was asked to end while it was brought up to date.
         UsageError: that is no address.
     """
     address = where if isinstance(where, DatabaseAddress) else address_of(where)

@@ -54,7 +54,7 @@ class SqliteDatabase(Database):
 
         Raises:
             DataError: it can't be opened, isn't a receiver's, or belongs to a newer version.
-            BrokenOffError: the process was asked to end while it was brought up to date.
+            TransactionInterruptedError: the process was asked to end while it was brought up to date.
         """
         super().__init__(address)
         assert address.path is not None  # noqa: S101 - `open_database` looks

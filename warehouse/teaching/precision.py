@@ -1,4 +1,4 @@
-"""Computes how often the cameras are right from what people said: of the looks that somebody judged, and no others.
+"""Computes how often the cameras are right from what people said: of the events that somebody judged, and no others.
 
 Alerts are judged because somebody walks there; a match hardly ever is. So matches count where chance chose them: every
 day a share of the locations is drawn (`is_drawn`, from day and code alone, so that nobody chooses and a label shows
@@ -112,7 +112,7 @@ def drawn_today(connection: Connection, most: int) -> list[tuple[str, str, str, 
 
 
 def _claims(row: Any) -> list[tuple[Claim, bool]]:
-    """What a look claimed, and whether it was right."""
+    """What an event claimed, and whether it was right."""
     truth, verdict = StatedTruth(row.truth), Verdict(row.verdict)
     should = verdict_of(truth, row.sku, row.expected)
     found: list[tuple[Claim, bool]] = []

@@ -39,7 +39,7 @@ _REMEDY = "check the camera, its address, user name and password"
 
 
 class HttpSnapshot:
-    """Asks for a picture at every look, over one connection where the camera keeps it open."""
+    """Asks for a picture for every frame, over one connection where the camera keeps it open."""
 
     live = True
 
@@ -58,7 +58,7 @@ class HttpSnapshot:
         self._exchanges = Exchanges(self._closing)
 
     def pictures(self) -> Iterator[GivenPicture | str]:
-        """The camera's picture at each look, or why there is none."""
+        """The camera's picture for each frame, or why there is none."""
         with CameraHttp(self._login, self._tls, SILENCE * self._timeout_s) as http:
             while not self._closing.is_set():
                 yield self._picture(http)

@@ -46,7 +46,7 @@ class Pressure:
             self._evidence_bytes += len(message.payload) if message.kind == "evidence" else 0
         if not any(self._over(kind) for kind in MESSAGE_KINDS):
             return {}
-        self.count(database)  # states replace one another, and rows have gone since the last look
+        self.count(database)  # states replace one another, and rows have gone since they were counted
         dropped = {}
         for kind in MESSAGE_KINDS:
             if self._over(kind):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from edge_agent.deciding.recorder import affected_locations, with_places
+from edge_agent.deciding.recorder import affected_locations, with_seen_at
 from edge_agent.records import Finding
 from kardus.contract.messages import ExpectedStock, LocationState, Model, Seen
 from kardus.contract.verdicts import Verdict
@@ -41,24 +41,24 @@ GOOD = _finding("G", Verdict.MATCH, "A", "A")
 
 
 def test_a_swapped_pair_names_each_other() -> None:
-    assert [finding.seen_at for finding in with_places([LEFT, RIGHT], {})] == [("R",), ("L",)]
-    assert [finding.seen_at for finding in with_places([LEFT], _states(RIGHT))] == [("R",)]
+    assert [finding.seen_at for finding in with_seen_at([LEFT, RIGHT], {})] == [("R",), ("L",)]
+    assert [finding.seen_at for finding in with_seen_at([LEFT], _states(RIGHT))] == [("R",)]
 
 
 def test_a_product_where_it_belongs_is_not_astray() -> None:
-    assert with_places([LEFT], _states(GOOD))[0].seen_at == ()
+    assert with_seen_at([LEFT], _states(GOOD))[0].seen_at == ()
 
 
 def test_a_product_that_was_taken_and_put_down_elsewhere_is_named() -> None:
     gone = _finding("L", Verdict.EMPTY, "A", None)
     stray = _finding("S", Verdict.UNEXPECTED, None, "A")
-    found = with_places([gone, stray], {})
+    found = with_seen_at([gone, stray], {})
     assert [finding.seen_at for finding in found] == [("S",), ()]
 
 
 def test_what_matches_or_is_in_doubt_lacks_nothing() -> None:
     doubt = _finding("D", Verdict.UNCERTAIN, "A", None)
-    assert [f.seen_at for f in with_places([GOOD, doubt], _states(RIGHT))] == [(), ()]
+    assert [f.seen_at for f in with_seen_at([GOOD, doubt], _states(RIGHT))] == [(), ()]
 
 
 def test_the_later_of_a_pair_tells_the_earlier() -> None:
@@ -74,9 +74,9 @@ def test_a_pair_that_is_put_right_tells_the_other_too() -> None:
 
 def test_an_unknown_variant_is_nobody_s_product() -> None:
     unsure = _finding("R", Verdict.MISMATCH, "B", None)
-    assert with_places([LEFT, unsure], {})[0].seen_at == ()
+    assert with_seen_at([LEFT, unsure], {})[0].seen_at == ()
 
 
 def test_nobody_walks_to_a_hundred_places() -> None:
     strays = [_finding(f"S{number:03}", Verdict.UNEXPECTED, None, "A") for number in range(100)]
-    assert with_places([LEFT, *strays], {})[0].seen_at == tuple(f"S{number:03}" for number in range(5))
+    assert with_seen_at([LEFT, *strays], {})[0].seen_at == tuple(f"S{number:03}" for number in range(5))

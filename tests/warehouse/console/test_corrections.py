@@ -47,7 +47,7 @@ def test_an_agent_is_told_of_its_last_look_alone(hall: Hall, mosquitto: Mosquitt
         assert _say(client, last, "unusable")["outcome"] == "told"
         assert _say(client, earlier, "empty") == {
             "outcome": "not told",
-            "reason": "it isn't the last look at this location",
+            "reason": "it isn't the last event of this location",
         }
         write(hall.console.database, hall.box.event("A-02-1", Verdict.EMPTY))
         assert _say(client, last, "empty")["outcome"] == "not told"

@@ -1,7 +1,7 @@
 """The interface of a target, to which stored events are sent, and the event as it is sent.
 
-stored events ─> DeliveryQueue (each target's place, what waits) ─> TargetWorker ─> Target.send ─┐
-taken, refused or set aside <────────────────────────────────────────────────────────────────────┘
+stored events ─> DeliveryQueue (each target's place, what waits) ─> TargetWorker ─> DeliveryTarget.send ─┐
+taken, refused or set aside <────────────────────────────────────────────────────────────────────────────┘
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class TargetError(ConnectorError):
 
 
 class TargetBusyError(TargetError):
-    """It is at it still, or somebody else tells it: to tell it anything else would be wrong, and would say nothing."""
+    """It still works on the last batch, or another process delivers to it: sending now could store events twice."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Outgoing:
     stored in another order, or this one was refused, and is told again."""
 
     is_late: bool = False
-    """That one was stored before it, and has opened the alert, if it is open still."""
+    """`overtaken_by` was stored before this event: it has opened the alert, if that is still open."""
 
     @property
     def event(self) -> LocationEvent:

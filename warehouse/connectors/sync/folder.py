@@ -13,7 +13,7 @@ from warehouse.connectors.sync.timed_question import LateAnswerError, TimedQuest
 
 POLL_S = 1.0
 LIMIT_S = 60.0
-"""For reading a list that rests, and for each look into the folder: it may be on a server that is away."""
+"""For reading a list that rests, and for each poll of the folder: it may be on a server that is away."""
 _LATE = "look whether the folder's server is there"
 
 

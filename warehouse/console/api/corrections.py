@@ -1,7 +1,8 @@
-"""Sends an agent the correction of a look that somebody has labelled: a wrong alert ends, and isn't raised again.
+"""Sends an agent the correction of an event that somebody has labelled: a wrong alert ends, and isn't raised again.
 
-What was said is stored before, and stays, whatever the agent answers. Only the last look at a location is told of: what
-stood there before is of no more use to the agent, and a queue of old looks is labelled without waiting for anybody.
+What was said is stored before, and stays, whatever the agent answers. Only the last event of a location is corrected:
+what stood there before is of no more use to the agent, and a queue of old events is labelled without waiting for
+anybody.
 """
 
 from typing import Any, Literal
@@ -18,12 +19,12 @@ from warehouse.store.labels import TEACHING, StatedTruth
 from warehouse.store.tables import agent_beside, events
 
 _MAX_CORRECTIONS = 10
-"""More corrections of one look in a row are taken for something new."""
-NOTHING = CorrectionOutcome(outcome="not told", reason="it isn't the last look at this location")
+"""More corrections of one event in a row are taken for something new."""
+NOTHING = CorrectionOutcome(outcome="not told", reason="it isn't the last event of this location")
 
 
 def correction_question(connection: Connection, row: Row[Any]) -> AgentQuestion | None:
-    """What the agent is to be asked because of a row of `labels`; None: its look isn't the last one."""
+    """What the agent is to be asked because of a row of `labels`; None: its event isn't the last one."""
     number = connection.execute(select(events.c.number).where(events.c.id == row.event)).scalar()
     if number is None:
         return None

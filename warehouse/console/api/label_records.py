@@ -76,7 +76,7 @@ class LabelPage(Page):
 
 
 class PrecisionItem(Record):
-    """How often one claim was right, of the looks that people judged."""
+    """How often one claim was right, of the events that people judged."""
 
     claim: Literal["alert", "match", "product"]
     """`alert`: that something is wrong; `match`: that all is well, of drawn locations; `product`: which one it is."""

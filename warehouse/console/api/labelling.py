@@ -43,10 +43,10 @@ router = APIRouter()
     "/events/{event}/label", response_model=LabelWithOutcome, status_code=201, summary="Say what a picture shows"
 )
 def label(request: Request, console: Served, who: Teacher, event: EventId, said: Labelling) -> Response:
-    """The look is corrected by it, and its crop is kept for training. The last label of an event counts.
+    """The event is corrected by it, and its crop is kept for training. The last label of an event counts.
 
     201; and 200 where a label with this id is there already. An alert gets a comment that says so. The agent is told
-    where it is the last look at the location; `told` says what came of it.
+    where it is the last event of the location; `told` says what came of it.
     """
     new = said.model_dump(exclude={"id", "by"}) | {"by": by_whom(who, said.by), "id": said.id or uuid7()}
     row, is_new, told = store_label(request, console, who, LabelStatement(event=event, **new))
@@ -115,7 +115,7 @@ def list_queue(request: Request, console: Served, _: Reader, limit: Limit = 100)
 
 @router.get("/precision", response_model=Precisions, summary="How often the cameras were right")
 def list_precision(request: Request, console: Served, _: Reader) -> Response:
-    """Of the looks that people judged, and no others: alerts are judged because somebody walks there."""
+    """Of the events that people judged, and no others: alerts are judged because somebody walks there."""
     with console.reading() as connection:
         found = precisions(connection)
     items = tuple(PrecisionItem.model_validate(vars(one)) for one in found)

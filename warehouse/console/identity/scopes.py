@@ -3,6 +3,6 @@
 from typing import Literal, get_args
 
 Scope = Literal["read", "pictures", "act", "teach", "audit"]
-"""`read`: everything but pictures; `pictures`; `act`: acknowledge, comment, ask for a look; `teach`: say what a
+"""`read`: everything but pictures; `pictures`; `act`: acknowledge, comment, ask for a new picture; `teach`: say what a
 picture shows; `audit`: the audit log."""
 SCOPES: tuple[Scope, ...] = get_args(Scope)

@@ -19,7 +19,7 @@ from warehouse.console.live.changes import FeedPosition, StoredChange
 
 
 class Audience(ABC):
-    """Those who are told of each change. Equal ones are one: each kind says by what they are equal, and has a hash."""
+    """Those who are shown each change. Audiences that compare equal share one rendering: each kind needs a hash."""
 
     @abstractmethod
     def render(self, changes: Sequence[StoredChange]) -> bytes:
@@ -30,7 +30,7 @@ class Audience(ABC):
         return b""
 
     def since(self, mark: str) -> bytes:  # noqa: ARG002 - for those whose polls find something
-        """What polls have found since whoever comes was given this mark, with what he shows; empty: nothing."""
+        """What polls have found since a client was given this mark, which comes with it; empty: nothing."""
         return b""
 
 
