@@ -181,12 +181,12 @@ class Agent:
         self._cameras.apply(prepared)
         self._config = config
         self._gone |= before - set(self._cameras.locations)
-        self._pipeline.use(config)
-        self._evidence.use(config.evidence)
-        self._harvesting.use(config.harvest)
-        self._recorder.use(config.verdict.valid_for_s)
-        self._expected.use(frozenset(self._cameras.locations))
-        self._recording.use(self._recording_scope(config))
+        self._pipeline.apply_settings(config)
+        self._evidence.apply_settings(config.evidence)
+        self._harvesting.apply_settings(config.harvest)
+        self._recorder.apply_settings(config.verdict.valid_for_s)
+        self._expected.set_locations(frozenset(self._cameras.locations))
+        self._recording.apply_settings(self._recording_scope(config))
         self._session.use(agent_subscriptions(config, self._topics, self._cameras.locations))
         with self._storage.guard():  # what a full disk doesn't take is told once it does
             self._announce_cameras()

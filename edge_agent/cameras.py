@@ -326,8 +326,8 @@ class Cameras(dict[str, Camera]):
             if name in prepared.views:
                 (camera.view, camera.votes), camera.rack = prepared.views[name], RackWatch()
                 camera.reader.hurry()
-            camera.view.use(config.view, config.gate)
-            camera.votes.use(config.verdict)
+            camera.view.apply_settings(config.view, config.gate)
+            camera.votes.apply_settings(config.verdict)
             camera.reader.use_interval(wanted[name].interval_s)
         for name, camera in prepared.begun.items():
             self[name] = camera

@@ -103,13 +103,13 @@ class Pipeline:
         self._was_reloaded = False
         self._set_classifier(classifier)
 
-    def use(self, config: Config) -> None:
-        """Other rules, and perhaps other cameras and locations."""
-        self.location_judge.use(config.verdict.grace_s, self._cameras.locations)
-        self._doubts.use(config.view.doubt_s, config.gate.refresh_s)
+    def apply_settings(self, config: Config) -> None:
+        """Take a reloaded configuration, perhaps with other cameras and locations."""
+        self.location_judge.apply_settings(config.verdict.grace_s, self._cameras.locations)
+        self._doubts.apply_settings(config.view.doubt_s, config.gate.refresh_s)
         self._doubts.keep({name: camera.locations for name, camera in self._cameras.items()})
         self._was_reloaded = True
-        self._codes.use(config.codes)
+        self._codes.apply_settings(config.codes)
 
     @property
     def waits(self) -> bool:

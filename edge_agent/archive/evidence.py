@@ -41,8 +41,8 @@ class Evidence:
         self._since_pruning = PRUNE_EVERY
         chores.daily(self._try_pruning)  # pictures grow old where none comes, too
 
-    def use(self, limits: EvidenceSection) -> None:
-        """Other limits: they hold at once."""
+    def apply_settings(self, limits: EvidenceSection) -> None:
+        """Take a reloaded `[evidence]`; its limits hold at once."""
         self._limits = limits
         self._chores.do(self._try_pruning)
 

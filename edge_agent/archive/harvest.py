@@ -78,8 +78,8 @@ class Harvest:
         self._limits = limits
         self._since_pruning = PRUNE_EVERY
 
-    def use(self, limits: HarvestSection) -> None:
-        """Other limits."""
+    def apply_settings(self, limits: HarvestSection) -> None:
+        """Take a reloaded `[harvest]`; its limits hold from the next crop on."""
         self._limits = limits
 
     def keep(self, proposals: Sequence[HarvestedCrop]) -> int:

@@ -67,10 +67,10 @@ class Harvesting:
         self._on_kept = on_kept
         self._places: dict[str, _Place] = {}
 
-    def use(self, rules: HarvestSection) -> None:
-        """Other rules and limits."""
+    def apply_settings(self, rules: HarvestSection) -> None:
+        """Take a reloaded `[harvest]`."""
         self._rules = rules
-        self._harvest.use(rules)
+        self._harvest.apply_settings(rules)
         self._chores.do(self._harvest.try_pruning)
 
     def sample(

@@ -81,7 +81,7 @@ class Recording(Worker):
         self._scope = scope
         self.start()
 
-    def use(self, scope: RecordingScope) -> None:
+    def apply_settings(self, scope: RecordingScope) -> None:
         """Record in another scope from now on."""
         self._scope = scope
         self._items.put(scope)
@@ -126,7 +126,7 @@ class Recording(Worker):
         while (item := self._items.get()) is not None:
             try:
                 if isinstance(item, RecordingScope):
-                    self._writer.use(item)
+                    self._writer.apply_settings(item)
                     self._writer.forget_old(time.time())
                 else:
                     self._writer.write(*item)
@@ -148,10 +148,10 @@ class PartWriter:
         self._took_bytes: dict[Path, int] = {}
         self._number = 0
         self._began_s = 0.0
-        self.use(scope)
+        self.apply_settings(scope)
 
-    def use(self, scope: RecordingScope) -> None:
-        """Another scope: another part."""
+    def apply_settings(self, scope: RecordingScope) -> None:
+        """Record in another scope from now on, which begins another part."""
         self._scope = scope
         self._expected = dict(scope.expected)
         self._part = None

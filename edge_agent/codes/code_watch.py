@@ -40,7 +40,7 @@ class CodeWatch:
         """Whether the thread that reads is running."""
         return self._reader is not None and self._reader.is_alive
 
-    def use(self, rules: CodesSection) -> None:
+    def apply_settings(self, rules: CodesSection) -> None:
         """Take other settings for reading codes, from the next picture on."""
         self._rules = rules
         self._look_up()

@@ -69,8 +69,8 @@ class ExpectedStore:
         self.refused = 0
         """How many messages were refused."""
 
-    def use(self, locations: frozenset[str]) -> None:
-        """Other locations; what was stored of them before is known again."""
+    def set_locations(self, locations: frozenset[str]) -> None:
+        """Watch other locations; what was stored of them before is known again."""
         try:
             stored = self._read()
         except _DamagedError as error:

@@ -128,8 +128,8 @@ class Votes:
         self._rested_s: dict[str, float] = {}
         """For how long what is new at each location had to rest, as long as the change itself is voted on."""
 
-    def use(self, rules: VerdictSection) -> None:
-        """Other rules. What was seen stays."""
+    def apply_settings(self, rules: VerdictSection) -> None:
+        """Take a reloaded `[verdict]`; the votes are kept."""
         self._rules = rules
         for slot in self._slots:
             slot.votes = deque(slot.votes, maxlen=rules.window)
@@ -305,8 +305,8 @@ class LocationJudge:
         self._obstructed_s: dict[str, float] = {}
         """Since when each location is that is obstructed now."""
 
-    def use(self, grace_s: float, locations: Collection[str]) -> None:
-        """Another grace, and which locations are still watched."""
+    def apply_settings(self, grace_s: float, locations: Collection[str]) -> None:
+        """Take another grace period, and which locations are still watched."""
         self._grace_s = grace_s
         self.in_grace &= set(locations)
         self._obstructed_s = {name: since for name, since in self._obstructed_s.items() if name in locations}

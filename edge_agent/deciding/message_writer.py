@@ -46,8 +46,8 @@ class MessageWriter:
         self._valid_for = timedelta(seconds=valid_for_s)
         self._boot_id = boot_id()
 
-    def use(self, valid_for_s: float) -> None:
-        """States are void after another time."""
+    def apply_settings(self, valid_for_s: float) -> None:
+        """Take another time after which states are void."""
         self._valid_for = timedelta(seconds=valid_for_s)
 
     def use_model(self, model: Model, runs_on: str) -> None:

@@ -80,9 +80,9 @@ class Recorder:
         self._on_event = on_event
         self._opened: dict[str, float] = {}  # monotonic time at which an alert was opened, by its id
 
-    def use(self, valid_for_s: float) -> None:
-        """States are void after another time."""
-        self._writer.use(valid_for_s)
+    def apply_settings(self, valid_for_s: float) -> None:
+        """Take another time after which states are void."""
+        self._writer.apply_settings(valid_for_s)
         self._refresh_s = valid_for_s * REFRESH_SHARE
 
     @property

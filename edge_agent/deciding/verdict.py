@@ -282,10 +282,10 @@ class ViewDoubts:
         self._states = states
         self._clock = clock
         self._cameras: dict[str, _Doubt] = {}
-        self.use(doubt_s, refresh_s)
+        self.apply_settings(doubt_s, refresh_s)
 
-    def use(self, doubt_s: float, refresh_s: float) -> None:
-        """Take other settings; doubts that stand are kept."""
+    def apply_settings(self, doubt_s: float, refresh_s: float) -> None:
+        """Take reloaded settings; doubts that stand are kept."""
         self._doubt_s, self._refresh_s = doubt_s, refresh_s
 
     def keep(self, cameras: Mapping[str, Collection[str]]) -> None:

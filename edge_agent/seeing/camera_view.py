@@ -114,15 +114,15 @@ class CameraView:
         self._laid_out = np.empty((0, 4, 2))
         """The slots' corners in a picture of that size, before any motion."""
 
-    def use(self, view: ViewSection, gate: GateSection) -> None:
-        """Other rules. What was seen stays."""
+    def apply_settings(self, view: ViewSection, gate: GateSection) -> None:
+        """Take a reloaded `[view]` and `[gate]`; what was seen is kept."""
         self._view_rules, self._gate_rules = view, gate
         if self._guard:
-            self._guard.use(view)
+            self._guard.apply_settings(view)
         if self._colours:
-            self._colours.use(view)
+            self._colours.apply_settings(view)
         if self._gate:
-            self._gate.use(gate)
+            self._gate.apply_settings(gate)
 
     def why_unfit(self, picture: Image.Image) -> str:
         """Why this picture can't be the one that later ones are held against; empty: it can."""

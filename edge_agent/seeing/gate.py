@@ -102,8 +102,8 @@ class ChangeGate:
         self._is_commissioned = False
         self._covered_since: float | None = None
 
-    def use(self, rules: GateSection) -> None:
-        """Other rules."""
+    def apply_settings(self, rules: GateSection) -> None:
+        """Take a reloaded `[gate]`; what was seen is kept."""
         self._rules = rules
 
     def commission(self, small: Pixels, corners: Float64Array) -> None:

@@ -135,8 +135,8 @@ class ViewColours:
         self._left = 1.0
         self._veil: Veil | None = None
 
-    def use(self, rules: ViewSection) -> None:
-        """Other rules."""
+    def apply_settings(self, rules: ViewSection) -> None:
+        """Take a reloaded `[view]`; what was seen is kept."""
         self._rules = rules
 
     def remember(self, cells: Cells) -> None:

@@ -143,7 +143,7 @@ class ViewGuard:
         self._last = RepeatGuard(self._mask)
         self._same_since = 0.0
 
-    def use(self, rules: ViewSection) -> None:
+    def apply_settings(self, rules: ViewSection) -> None:
         """Take other settings for the view's limits, from the next picture on."""
         self._rules = rules
 

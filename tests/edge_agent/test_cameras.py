@@ -332,7 +332,7 @@ def test_a_location_that_leaves_the_configuration_during_its_grace_is_not_judged
         votes.take(observed, [seen_as("B")])
     watched.finding(votes, FIRST, "rack", clock.now())
     assert watched.in_grace == {FIRST}
-    watched.use(60, {SECOND})
+    watched.apply_settings(60, {SECOND})
     assert watched.in_grace == set()
 
 

@@ -229,7 +229,7 @@ def test_what_was_read_for_a_layout_that_holds_no_more_is_told_of_no_other_locat
         path.write_text(head + "".join(f"[[cameras.locations]]{table.rstrip()}\n" for table in reversed(tables)))
         prepared = box.cameras.prepare(config := load_config(path))
         box.cameras.apply(prepared)
-        box.pipeline.use(config)
+        box.pipeline.apply_settings(config)
         box.found.clear()
         box.look(left, 2.0, 1)
         for one in late:

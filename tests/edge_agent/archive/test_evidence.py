@@ -125,6 +125,6 @@ def test_what_grew_old_while_no_picture_came_goes_once_a_day(tmp_path: Path, cho
 def test_other_limits_hold_at_once_also_on_a_full_disk(tmp_path: Path, chores: Chores) -> None:
     _aged(tmp_path, 0, 1, 2, 3)
     evidence = Evidence(tmp_path, EvidenceSection(), chores)
-    evidence.use(EvidenceSection(max_mb=0.002))
+    evidence.apply_settings(EvidenceSection(max_mb=0.002))
     chores.settle()
     assert len(list(tmp_path.iterdir())) == 2

@@ -166,7 +166,7 @@ def test_no_doubt_is_kept_where_nobody_looked_or_stock_is_on_its_way_or_nothing_
     bench.in_grace.add(FIRST)
     bench.doubt(Verdict.UNCERTAIN)
     bench.in_grace.clear()
-    bench.harvesting.use(bench.config.harvest.model_copy(update={"max_mb": 0.0}))
+    bench.harvesting.apply_settings(bench.config.harvest.model_copy(update={"max_mb": 0.0}))
     bench.doubt(Verdict.UNCERTAIN)
     assert bench.rows() == []
 

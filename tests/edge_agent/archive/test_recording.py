@@ -123,9 +123,9 @@ def test_a_part_ends_after_an_hour_and_what_is_too_old_goes(tmp_path: Path) -> N
 def test_other_terms_begin_another_part(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "r", _scope(), _clock())
     recording.take(_frame(0))
-    recording.use(_scope({"L": MILK}))
+    recording.apply_settings(_scope({"L": MILK}))
     recording.take(_frame(1))
-    recording.use(_scope(max_mb=0))
+    recording.apply_settings(_scope(max_mb=0))
     recording.take(_frame(2))
     recording.stop()
     assert len(parts_in(tmp_path / "r")) == 2

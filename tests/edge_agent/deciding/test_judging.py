@@ -109,9 +109,9 @@ def test_an_expectation_that_changes_judges_the_same_votes_anew() -> None:
 def test_other_rules_judge_the_same_votes_anew_and_keep_a_window_of_them() -> None:
     votes = _votes("B", "A", "A")
     assert _verdict(votes) is Verdict.MATCH
-    votes.use(VerdictSection(votes=2, window=2, match_likelihood=0.99999, mismatch_likelihood=0.5))
+    votes.apply_settings(VerdictSection(votes=2, window=2, match_likelihood=0.99999, mismatch_likelihood=0.5))
     assert _verdict(votes) is Verdict.UNCERTAIN
-    votes.use(RULES)
+    votes.apply_settings(RULES)
     assert _verdict(votes) is Verdict.MATCH
 
 
@@ -206,7 +206,7 @@ def test_no_alert_within_the_grace_and_one_after_it() -> None:
     finding, judging = _judge(_votes("B", "B"), fresh)
     assert finding
     assert (finding.verdict, finding.reason, judging.in_grace) == (Verdict.UNCERTAIN, IN_GRACE, {"L"})
-    judging.use(60, ["M"])
+    judging.apply_settings(60, ["M"])
     assert judging.in_grace == set()
     finding, judging = _judge(_votes("B", "B"), fresh, now_s=150)
     assert finding

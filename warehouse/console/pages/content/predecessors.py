@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from warehouse.console.pages.content.tiles import LOCATIONS_PER_QUERY
+from warehouse.store.portions import portions
 from warehouse.store.tables import alerts, events
 
 _later = alerts.alias("later")
@@ -42,7 +42,7 @@ def predecessors(connection: Connection, ids: Iterable[str]) -> dict[str, list[s
 def _before(connection: Connection, ids: Sequence[str]) -> list[Any]:
     """Those of other agents, since an agent has one at a time, whose closing picture was taken after these opened."""
     found: list[Any] = []
-    for start in range(0, len(ids), LOCATIONS_PER_QUERY):
-        chosen = _CLOSED.where(_later.c.id.in_(ids[start : start + LOCATIONS_PER_QUERY]))
+    for portion in portions(ids):
+        chosen = _CLOSED.where(_later.c.id.in_(portion))
         found += connection.execute(chosen).all()
     return found

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select
 
 from kardus.contract.verdicts import Verdict
 from warehouse.console.pages.content.products import Products
-from warehouse.console.pages.content.tiles import LOCATIONS_PER_QUERY
 from warehouse.console.shown import ShownRow, message_data
+from warehouse.store.portions import portions
 from warehouse.store.tables import latest
 
 FRAME_BYTES = 5_000
@@ -81,9 +81,9 @@ def _length(*names: str) -> int:
 def _states(connection: Connection, codes: Sequence[str]) -> Iterable[tuple[str, list[dict[str, Any]]]]:
     """What each agent says of each location, with its name."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for start in range(0, len(codes), LOCATIONS_PER_QUERY):
+    for portion in portions(codes):
         chosen = select(latest.c.agent, latest.c.subject, latest.c.payload).where(
-            latest.c.kind == "state", latest.c.subject.in_(codes[start : start + LOCATIONS_PER_QUERY])
+            latest.c.kind == "state", latest.c.subject.in_(portion)
         )
         for row in connection.execute(chosen):
             found.setdefault(row.subject, []).append({**message_data(row), "agent": row.agent})

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, select
 from kardus.contract.messages import is_void
 from kardus.contract.verdicts import Verdict
 from warehouse.console.shown import message_data
+from warehouse.store.portions import portions
 from warehouse.store.tables import agent_beside, events, latest, pictures
 
-LOCATIONS_PER_QUERY = 500
 DOUBTFUL = ("stale", "uncertain", "obstructed", "unmanaged")
 """Verdicts of an agent that contradict nobody's."""
 RECENT = 10
@@ -98,10 +98,8 @@ def tiles_of(
     """
     shown = shown or {}
     found: dict[str, list[tuple[dict[str, Any], Any]]] = {location: [] for location in locations}
-    for start in range(0, len(locations), LOCATIONS_PER_QUERY):
-        chosen = _STATES.where(
-            latest.c.kind == "state", latest.c.subject.in_(locations[start : start + LOCATIONS_PER_QUERY])
-        )
+    for portion in portions(locations):
+        chosen = _STATES.where(latest.c.kind == "state", latest.c.subject.in_(portion))
         for row in connection.execute(chosen).all():
             found[row.subject].append((message_data(row), row))
     bases = _basis_by_number(connection, [row.last for rows in found.values() for _, row in rows if row.last])
@@ -131,8 +129,8 @@ def _basis_by_number(connection: Connection, numbers: Sequence[int]) -> dict[int
     joined = select(events.c.number, events.c.id, pictures.c.event).join_from(
         events, pictures, pictures.c.event == events.c.id, isouter=True
     )
-    for start in range(0, len(numbers), LOCATIONS_PER_QUERY):
-        rows = connection.execute(joined.where(events.c.number.in_(numbers[start : start + LOCATIONS_PER_QUERY])))
+    for portion in portions(numbers):
+        rows = connection.execute(joined.where(events.c.number.in_(portion)))
         found |= {number: (event, picture is not None) for number, event, picture in rows}
     return found
 

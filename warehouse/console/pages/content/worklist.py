@@ -14,9 +14,10 @@ from kardus.contract.verdicts import ALERTS, UNVERIFIED, Verdict
 from kardus.support.time_zone import TimeZone
 from warehouse.console.pages.content.predecessors import predecessors
 from warehouse.console.pages.content.task_notes import named
-from warehouse.console.pages.content.tiles import LOCATIONS_PER_QUERY, Tile, tiles_of
+from warehouse.console.pages.content.tiles import Tile, tiles_of
 from warehouse.report.aisles import AISLE_PATTERN
 from warehouse.report.report import Discrepancy, by_location, calling, find_discrepancies, opinions_of
+from warehouse.store.portions import portions
 from warehouse.store.tables import comments, latest, latest_verdict, tasks
 
 SEEN_AFTER = timedelta(minutes=2)
@@ -200,10 +201,8 @@ def _states(connection: Connection) -> dict[tuple[str, str], LocationState]:
     wanted = [verdict.value for verdict in (*ALERTS, *UNVERIFIED)]  # of a doubt the alert may stand still
     codes = sorted(set(connection.execute(select(latest.c.subject).where(state, latest_verdict.in_(wanted))).scalars()))
     found = {}
-    for start in range(0, len(codes), LOCATIONS_PER_QUERY):
-        chosen = select(latest.c.agent, latest.c.subject, latest.c.payload).where(
-            state, latest.c.subject.in_(codes[start : start + LOCATIONS_PER_QUERY])
-        )
+    for portion in portions(codes):
+        chosen = select(latest.c.agent, latest.c.subject, latest.c.payload).where(state, latest.c.subject.in_(portion))
         for agent, subject, payload in connection.execute(chosen):
             found[agent, subject] = _STATE.model_validate_json(payload).data
     return found
@@ -211,16 +210,16 @@ def _states(connection: Connection) -> dict[tuple[str, str], LocationState]:
 
 def _task_rows(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
     found = {}
-    for start in range(0, len(ids), LOCATIONS_PER_QUERY):
-        for row in connection.execute(select(tasks).where(tasks.c.alert.in_(ids[start : start + LOCATIONS_PER_QUERY]))):
+    for portion in portions(ids):
+        for row in connection.execute(select(tasks).where(tasks.c.alert.in_(portion))):
             found[row.alert] = row
     return found
 
 
 def _latest_comments(connection: Connection, ids: Sequence[str]) -> dict[str, list[TaskComment]]:
     found: dict[str, list[TaskComment]] = {}
-    for start in range(0, len(ids), LOCATIONS_PER_QUERY):
-        chosen = select(comments).where(comments.c.alert.in_(ids[start : start + LOCATIONS_PER_QUERY]))
+    for portion in portions(ids):
+        chosen = select(comments).where(comments.c.alert.in_(portion))
         for row in connection.execute(chosen.order_by(comments.c.number)):
             found.setdefault(row.alert, []).append(TaskComment(row.at, row.by, row.text))
     return found

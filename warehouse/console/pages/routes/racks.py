@@ -18,7 +18,7 @@ from warehouse.console.live.changes import newest
 from warehouse.console.pages.access import ViewerVisit
 from warehouse.console.pages.content.agent_presence import agent_presence, offline_agents
 from warehouse.console.pages.content.places import CodePatterns, place_of, standing
-from warehouse.console.pages.content.tiles import LOCATIONS_PER_QUERY, Tile, tiles_of
+from warehouse.console.pages.content.tiles import Tile, tiles_of
 from warehouse.console.pages.list_parts import PartNumber, part_of, written
 from warehouse.console.pages.live_lists import AskedList, ListKind
 from warehouse.console.pages.menu_entry import MenuEntry
@@ -30,6 +30,7 @@ from warehouse.console.pages.words.languages import N_, LocalFormat
 from warehouse.console.pages.words.verdicts import VERDICTS, verdict_style
 from warehouse.console.problems import ProblemError
 from warehouse.report.aisles import walking_order
+from warehouse.store.portions import portions
 from warehouse.store.tables import latest, latest_verdict
 
 router = APIRouter()
@@ -154,10 +155,8 @@ def show_rack(
 def _watching(connection: Connection, rack: str, settings: PageSettings) -> frozenset[str]:
     """The agents of a rack's locations."""
     codes, found = settings.codes.of_rack(connection, rack, settings.patterns), set[str]()
-    for start in range(0, len(codes), LOCATIONS_PER_QUERY):
-        chosen = (
-            select(latest.c.agent).distinct().where(latest.c.subject.in_(codes[start : start + LOCATIONS_PER_QUERY]))
-        )
+    for portion in portions(codes):
+        chosen = select(latest.c.agent).distinct().where(latest.c.subject.in_(portion))
         found.update(connection.execute(chosen.where(latest.c.kind == "state")).scalars())
     return frozenset(found)
 
