@@ -13,13 +13,13 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
-from typing import Any, TypeVar
+from typing import Any
 
-POLL_S = 0.05
+from kardus.support.threaded_call import Result, begin_call, is_over
+
 ENDING_S = 1.0
 """How long a thread whose connections were shut down is waited for."""
 _OPENED = ("connect_tcp.complete", "start_tls.complete")
-Result = TypeVar("Result")
 Trace = Callable[[str, Mapping[str, Any]], None]
 """What httpx2 tells of a request's progress to: its request extension `trace`."""
 
@@ -42,14 +42,11 @@ class Exchanges:
             TimeoutError: it wasn't over within `limit_s` seconds, or isn't wanted any more.
         """
         given_up = threading.Event()
-        result: Future[Result] = Future()
-        trace = functools.partial(self._note, given_up)
-        thread = threading.Thread(target=_settle, args=(result, work, trace), name="exchange", daemon=True)
-        thread.start()
+        result = begin_call(lambda: work(functools.partial(self._note, given_up)), "exchange")
         if not self._is_over(result, time.monotonic() + limit_s):
             given_up.set()
             self._shut_down()
-            thread.join(ENDING_S)
+            wait([result], ENDING_S)
             raise TimeoutError(
                 "it isn't wanted any more" if self._stopping.is_set() else f"it isn't over within {limit_s:g} s"
             )
@@ -57,13 +54,11 @@ class Exchanges:
 
     def _is_over(self, result: Future[Result], deadline_s: float) -> bool:
         """Wait for the end, until the deadline or, once it isn't wanted any more, the end of the grace."""
-        while not wait([result], POLL_S).done:
-            if self._stopping.is_set():
-                wait([result], min(self._grace_s, max(0.0, deadline_s - time.monotonic())))
-                return result.done()
-            if time.monotonic() >= deadline_s:
-                return False
-        return True
+        if is_over(result, deadline_s, self._stopping.is_set):
+            return True
+        if self._stopping.is_set():
+            wait([result], min(self._grace_s, max(0.0, deadline_s - time.monotonic())))
+        return result.done()
 
     def _note(self, given_up: threading.Event, event: str, info: Mapping[str, Any]) -> None:
         """Remember a connection that was opened; one that is opened too late is shut down at once."""
@@ -85,10 +80,3 @@ def _shut_down(opened: socket.socket) -> None:
     """Wake whoever reads from it or writes to it; it stays theirs to close."""
     with contextlib.suppress(OSError):
         socket.socket.shutdown(opened, socket.SHUT_RDWR)  # an SSLSocket's own would take TLS away under its reader
-
-
-def _settle(result: "Future[Result]", work: Callable[[Trace], Result], trace: Trace) -> None:
-    try:
-        result.set_result(work(trace))
-    except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-        result.set_exception(error)

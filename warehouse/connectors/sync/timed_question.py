@@ -6,12 +6,12 @@ Most databases' drivers have no limit of their own, and a folder on a server tha
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from kardus.support.threaded_call import begin_call, is_over
 from warehouse.connectors.sync.source import SourceError
 
-POLL_S = 0.05
 Found = TypeVar("Found")
 
 
@@ -45,9 +45,7 @@ class TimedQuestion(Generic[Found]):
         """
         if self._under_way is not None and not self._under_way.done():
             self._wait(self._under_way, "the former question still isn't answered", is_unwanted)
-        asked: Future[Found] = Future()
-        self._under_way = asked
-        threading.Thread(target=self._settle, args=(asked,), name="question", daemon=True).start()
+        asked = self._under_way = begin_call(self._ask, "question")
         self._wait(asked, f"no answer within {self._limit_s:g} s", is_unwanted)
         return asked.result()
 
@@ -56,15 +54,11 @@ class TimedQuestion(Generic[Found]):
         self._stopping.set()
 
     def _wait(self, asked: "Future[Found]", late: str, is_unwanted: Callable[[], bool]) -> None:
-        deadline_s = time.monotonic() + self._limit_s
-        while not wait([asked], POLL_S).done:
-            if self._stopping.is_set() or is_unwanted():
-                raise SourceError(f"{self._before}the question isn't wanted any more")
-            if time.monotonic() >= deadline_s:
-                raise LateAnswerError(f"{self._before}{late}: {self._remedy}")
+        def is_given_up() -> bool:
+            return self._stopping.is_set() or is_unwanted()
 
-    def _settle(self, asked: "Future[Found]") -> None:
-        try:
-            asked.set_result(self._ask())
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            asked.set_exception(error)
+        if is_over(asked, time.monotonic() + self._limit_s, is_given_up):
+            return
+        if is_given_up():
+            raise SourceError(f"{self._before}the question isn't wanted any more")
+        raise LateAnswerError(f"{self._before}{late}: {self._remedy}")
