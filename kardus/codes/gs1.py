@@ -17,12 +17,15 @@ _ELEMENT_DIGITS |= dict.fromkeys(range(31, 37), 10)
 _DIGITAL_LINK = re.compile(r"^https?://[^\s?#]+/01/(\d{8,14})(?:[/?#]|$)")
 
 
+def check_digit(digits: str) -> int:
+    """The digit that follows `digits` in a GS1 key: weights 3, 1, 3, ... from the right, modulo 10 (section 7.9)."""
+    weighted = sum(int(digit) * (3, 1)[index % 2] for index, digit in enumerate(reversed(digits)))
+    return -weighted % 10
+
+
 def has_check_digit(number: str) -> bool:
-    """Whether a number of digits ends with GS1's check digit (section 7.9)."""
-    if not (_is_number(number) and len(number) > 1):
-        return False
-    total = sum(int(digit) * (1 if index % 2 == 0 else 3) for index, digit in enumerate(reversed(number)))
-    return total % 10 == 0
+    """Whether a number of digits ends with GS1's check digit."""
+    return is_number(number) and len(number) > 1 and check_digit(number[:-1]) == int(number[-1])
 
 
 def elements(message: str) -> dict[str, str]:
@@ -33,10 +36,10 @@ def elements(message: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     rest = message.lstrip(SEPARATOR)
-    while rest[2:] and _is_number(rest[:2]):
+    while rest[2:] and is_number(rest[:2]):
         kind = int(rest[:2])
         identifier = rest[: _IDENTIFIER_DIGITS.get(kind, 2)]
-        if not _is_number(identifier):
+        if not is_number(identifier):
             break
         length = _ELEMENT_DIGITS.get(kind)
         element = rest[:length] if length else rest.partition(SEPARATOR)[0]
@@ -47,7 +50,8 @@ def elements(message: str) -> dict[str, str]:
     return found
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is of digits alone, 0 to 9."""
     return text.isascii() and text.isdigit()
 
 

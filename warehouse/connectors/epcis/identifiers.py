@@ -1,21 +1,17 @@
 """GS1 keys as GS1 Digital Link URIs: products by their GTIN, places by a GLN with the location's code as extension.
 
-Sources: GS1 General Specifications 7.9.1 (check digit) and 7.11 (the 82 characters); GS1 Digital Link URI Syntax 1.4.
+Sources: GS1 General Specifications 7.11 (the 82 characters); GS1 Digital Link URI Syntax 1.4.
 """
 
 import re
 from urllib.parse import quote
 
+from kardus.codes.gs1 import ITEM_DIGITS, check_digit, has_check_digit, is_number
+
 GS1_RESOLVER = "https://id.gs1.org"
-_GTIN_LENGTHS, _GLN_LENGTH = (8, 12, 13, 14), 13
+_GLN_LENGTH = 13
 _EXTENSION = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")
 """GLN extension component, AI (254): at most 20 of GS1's 82 invariant characters."""
-
-
-def check_digit(digits: str) -> int:
-    """The digit that follows `digits` in a GS1 key: weights 3, 1, 3, ... from the right, modulo 10."""
-    weighted = sum(int(digit) * (3, 1)[index % 2] for index, digit in enumerate(reversed(digits)))
-    return -weighted % 10
 
 
 def filled_gtin(text: str) -> str:
@@ -24,7 +20,7 @@ def filled_gtin(text: str) -> str:
     Raises:
         ValueError: it is none; the text says why.
     """
-    if len(text) not in _GTIN_LENGTHS:
+    if len(text) not in ITEM_DIGITS:
         raise ValueError("a GTIN has 8, 12, 13 or 14 digits")
     _require_key(text)
     return text.zfill(14)
@@ -59,7 +55,7 @@ def place_uri(gln: str, extension: str = "") -> str:
 
 
 def _require_key(text: str) -> None:
-    if not (text.isascii() and text.isdigit()):
+    if not is_number(text):
         raise ValueError("holds something that is no digit")
-    if check_digit(text[:-1]) != int(text[-1]):
+    if not has_check_digit(text):
         raise ValueError(f"its check digit is {check_digit(text[:-1])}, not {text[-1]}")

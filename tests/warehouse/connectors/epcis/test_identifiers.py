@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse.connectors.epcis.identifiers import check_digit, filled_gtin, gln13, is_extension, place_uri, product_uri
+from kardus.codes.gs1 import check_digit
+from warehouse.connectors.epcis.identifiers import filled_gtin, gln13, is_extension, place_uri, product_uri
 
 
 @pytest.mark.parametrize("key", ["4006381333931", "036000291452", "96385074", "10012345678902"])
