@@ -15,7 +15,7 @@ from export.bundle_writer import members_of, png, write_bundle
 from export.enrolment_views import views_of
 from kardus.contract.manifest import Calibration, Changes, ClassInfo, GoldenSample, Manifest, class_name
 from kardus.inference.bundle import Bundle
-from kardus.inference.classification import SMALLEST_DISTANCE, squared_distances
+from kardus.inference.classification import MIN_DISTANCE, squared_distances
 from kardus.inference.classifier import Classifier, golden_crops
 from kardus.inference.enrolled import DOUBT, MARGINS, Margin
 from kardus.inference.photo_files import PHOTO_SUFFIXES, hidden_note, left_out_notes, sort_folder
@@ -210,7 +210,7 @@ def distance_per_logit(outputs: RawOutputs, prototypes: Float32Array) -> float:
 def logit_per_log_distance(outputs: RawOutputs, prototypes: Float32Array) -> float:
     """By how much logits fall where the logarithm of squared distances grows by one: least squares, as above."""
     best = outputs.logits.argmax(axis=1)[:, None]
-    distances = np.log(np.maximum(squared_distances(outputs.embedding, prototypes), SMALLEST_DISTANCE))
+    distances = np.log(np.maximum(squared_distances(outputs.embedding, prototypes), MIN_DISTANCE))
     further = distances - np.take_along_axis(distances, best, axis=1)
     less = outputs.logits.max(axis=1, keepdims=True) - outputs.logits
     return max(float((further * less).sum() / max(float(np.square(further).sum()), 1e-9)), 1e-6)

@@ -11,7 +11,7 @@ from kardus.inference.preprocess import Pixels, cut_out
 
 VIEWS = 5
 """So many crops a product at least: more photos than that are taken as they are."""
-SMALLEST_ZOOM = 0.72
+MIN_ZOOM = 0.72
 """The least of a photo's width and height that a view shows."""
 TURN_RAD = math.radians(10)
 SLANT = 0.05
@@ -39,7 +39,7 @@ def _view(picture: Image.Image, size_px: int, rng: np.random.Generator, *, whole
     width, height = picture.size
     if whole:
         return cut_out(picture, rectangle(0, 0, width, height), size_px)
-    zoom, turn = rng.uniform(SMALLEST_ZOOM, 1), rng.uniform(-TURN_RAD, TURN_RAD)
+    zoom, turn = rng.uniform(MIN_ZOOM, 1), rng.uniform(-TURN_RAD, TURN_RAD)
     middle = rng.uniform(zoom / 2, 1 - zoom / 2, 2) * picture.size
     corners = rectangle(-0.5, -0.5, 0.5, 0.5) * picture.size * zoom * rng.uniform(1 - SLANT, 1 + SLANT, (4, 1))
     turned = corners @ np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]]) + middle

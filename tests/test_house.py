@@ -64,3 +64,27 @@ def test_every_mutant_that_is_called_equivalent_is_one_of_a_line_that_is_there()
     mutated = [(row.split("\t")[0], row.split("\t")[1].strip()) for row in rows]
     lines = {path: (ROOT / path).read_text(encoding="utf-8").splitlines() for path, _ in mutated}
     assert [(path, line) for path, line in mutated if line not in map(str.strip, lines[path])] == []
+
+
+def test_limits_are_called_max_and_min() -> None:
+    """One word for one thing: a stranger looks for the field's own."""
+    others = re.compile(r"^_?(?:MOST|LONGEST|LARGEST|LEAST|FEWEST|SHORTEST|SMALLEST)_", re.MULTILINE)
+    assert [str(path.relative_to(ROOT)) for path in _files() if others.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_functions_are_named_by_what_they_do_and_not_as_speech() -> None:
+    riddles = {
+        f"{path.relative_to(ROOT)}::{node.name}"
+        for path in _files()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and {"tell", "tells", "told", "said", "says"} & set(node.name.split("_"))
+    }
+    assert riddles == set()
+
+
+def test_what_the_architecture_sends_to_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Which file to open")[1]
+    named = set(re.findall(r"`((?:kardus|edge_agent|warehouse)/[\w/.]+)`", page))
+    assert len(named) >= 10
+    assert {path for path in named if not (ROOT / path).exists()} == set()

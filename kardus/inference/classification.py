@@ -12,7 +12,7 @@ from kardus.contract.manifest import Blend, Calibration, ClassInfo, PixelAccurac
 Float32Array = NDArray[np.float32]
 BEYOND = -1e6
 """The score `blend` of what is too far from every prototype to be a product: below every threshold."""
-SMALLEST_DISTANCE = 1e-6
+MIN_DISTANCE = 1e-6
 """Squared distances below this, as of a class's only photo to itself, count as this: a logarithm must be finite."""
 
 
@@ -188,7 +188,7 @@ def blended(max_logit: Float32Array, distance: Float32Array, blend: Blend | None
 
 def log_nearness(distance: Float32Array) -> Float32Array:
     """Minus the logarithm of squared distances that are given as the score `distance` (N,), 0 or less."""
-    nearness: Float32Array = -np.log(np.maximum(-distance, SMALLEST_DISTANCE))
+    nearness: Float32Array = -np.log(np.maximum(-distance, MIN_DISTANCE))
     return nearness
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kardus.contract.manifest import Manifest
-from kardus.inference.classification import SMALLEST_DISTANCE, squared_distances
+from kardus.inference.classification import MIN_DISTANCE, squared_distances
 from kardus.support.errors import BundleError
 
 Float32Array = NDArray[np.float32]
@@ -78,7 +78,7 @@ class LiveClasses:
         if not self.logit_per_log_distance:
             differences: Float32Array = ((nearest - DOUBT * own) / self.distance_per_logit).astype(np.float32)
             return differences
-        least = np.float32(SMALLEST_DISTANCE)
+        least = np.float32(MIN_DISTANCE)
         nearer = np.log(np.maximum(nearest, least)) - np.log(np.maximum(own, least))
         margins = np.array([self.margin.of(count) for count in self.photos], np.float32)
         ratios: Float32Array = ((nearer - margins) * self.logit_per_log_distance).astype(np.float32)

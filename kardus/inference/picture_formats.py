@@ -42,15 +42,15 @@ _APPLE_DOUBLE = b"\0\x05\x16\x07"
 _RAW_TIFF = {"DNGVersion": 50706, "PhotometricInterpretation": 262, "NewSubfileType": 254}
 _RAW_INTERPRETATIONS = (32803, 34892)
 _CANON_RAW = b"CR\x02"
-_LARGEST_TEXT = 16_000_000
+_MAX_TEXT = 16_000_000
 """Bytes, unpacked, of what a PNG says beside its picture: an editor's history, a scanner's profile."""
 _PACKED = {b"iCCP", b"zTXt", b"iTXt"}
 """A PNG's chunks that may be packed; those behind the picture are unpacked too."""
 _PACKED_RATIO = 1032
 """To how many times its length deflate can unpack anything (zlib's own documentation)."""
-_LARGEST_TEXTS = 16 * _LARGEST_TEXT
+_MAX_TEXTS = 16 * _MAX_TEXT
 """Of all of them together: Pillow adds up but the texts that it can use."""
-PngImagePlugin.MAX_TEXT_CHUNK = _LARGEST_TEXT  # Pillow takes a megabyte, and refuses real photos
+PngImagePlugin.MAX_TEXT_CHUNK = _MAX_TEXT  # Pillow takes a megabyte, and refuses real photos
 # odd tags: what comes of it is said by who reads the picture, in a line that names the file
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -65,9 +65,9 @@ def open_picture(file: Path | io.BytesIO) -> ImageFile.ImageFile:
     """
     if isinstance(file, Path) and file.exists() and not file.is_file():  # a pipe would be waited for without end
         raise UnfitPictureError("a folder, and no picture" if file.is_dir() else "a pipe or device, and no picture")
-    if _packed(file) > _LARGEST_TEXTS:
+    if _packed(file) > _MAX_TEXTS:
         raise UnfitPictureError(
-            f"its texts and colour profiles may unpack to more than {_LARGEST_TEXTS // 1_000_000} MB: save it without"
+            f"its texts and colour profiles may unpack to more than {_MAX_TEXTS // 1_000_000} MB: save it without"
         )
     try:
         image = Image.open(file, formats=PHOTO_FORMATS)
@@ -92,7 +92,7 @@ def _packed(file: Path | io.BytesIO) -> int:
         while begun := opened.read(8):  # a chunk's length and name, behind its content a checksum
             length = int.from_bytes(begun[:4])
             if begun[4:] in _PACKED:
-                most += min(length * _PACKED_RATIO, _LARGEST_TEXT)
+                most += min(length * _PACKED_RATIO, _MAX_TEXT)
             opened.seek(length + 4, io.SEEK_CUR)
     return most
 

@@ -23,7 +23,7 @@ from tests.kardus.support.tabular.workbooks.making import write_xlsx
 from warehouse.stock.publishing import publish_stock
 from warehouse.stock.stock_list import read_stock
 
-LARGEST_MB = "int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024"
+MAX_MB = "int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024"
 """Python that gives the largest memory of its process; `ru_maxrss` counts the one that started it as well."""
 
 
@@ -120,7 +120,7 @@ def _memory_mb(path: Path) -> float:
     """Of a process of its own: this one has written the list."""
     code = (
         "import sys; from pathlib import Path; from warehouse.stock.stock_list import read_stock; "
-        f"read_stock(Path(sys.argv[1])); print({LARGEST_MB})"
+        f"read_stock(Path(sys.argv[1])); print({MAX_MB})"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=True, stdout=subprocess.PIPE, text=True)
     return float(done.stdout)

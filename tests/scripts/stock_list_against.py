@@ -25,7 +25,7 @@ from kardus.mqtt.settings import BrokerSettings
 from tests.benchmarks.against import tree
 from tests.brokers import Mosquitto
 from tests.publishers import SITE, Publisher
-from tests.scripts.stock_list import LARGEST_MB, write_list
+from tests.scripts.stock_list import MAX_MB, write_list
 from tests.warehouse.flood import announced
 from warehouse.stock.read_back import read_by_name
 from warehouse.stock.stock_list import read_stock
@@ -37,7 +37,7 @@ AGENT_LOCATIONS = 500
 WATCH_S = 20
 _READ = f"""import sys, time; from pathlib import Path; from warehouse.stock.stock_list import read_stock
 began = time.perf_counter(); lines = read_stock(Path(sys.argv[1])); took = time.perf_counter() - began
-print(len(lines), took, time.process_time(), {LARGEST_MB})"""
+print(len(lines), took, time.process_time(), {MAX_MB})"""
 Figures = dict[str, list[float]]
 """Values by what they are of, one a round."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LARGEST_BLUR = 3.0
+MAX_BLUR = 3.0
 """A blurred crop is reduced by up to this factor and enlarged again."""
 GRAIN_ROOM_PX = 64
 MIN_BESIDE, MAX_BESIDE = 1.3, 2.6
@@ -86,7 +86,7 @@ class Augmenter:
         if not self.blur_probability:
             return photos
         chosen = uniform((len(photos),), 0, 1, generator) < self.blur_probability
-        factor = float(uniform((), 1.5, LARGEST_BLUR, generator))
+        factor = float(uniform((), 1.5, MAX_BLUR, generator))
         if chosen.any():
             side = photos.shape[-1]
             reduced = functional.interpolate(photos[chosen], size=max(1, round(side / factor)), mode="area")

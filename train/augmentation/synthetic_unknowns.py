@@ -11,7 +11,7 @@ from torch import Tensor
 
 from train.augmentation.augment import uniform
 
-SMALLEST_CHANGE = 8.0
+MIN_CHANGE = 8.0
 """Mean absolute difference of pixels (0..255) up to which a copy in another hue counts as unchanged."""
 THINGS = 40
 """How many ellipses an image has; later ones cover earlier ones."""
@@ -32,7 +32,7 @@ def false_colours(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Te
     whole = uniform((len(crops), 1), 0, 1, generator) < 0.5  # noqa: PLR2004
     copies = torch.where((band | whole)[:, None, :, None], turned, crops)
     difference = (copies - crops).abs().mean(dim=(1, 2, 3))
-    return copies, ((difference - SMALLEST_CHANGE) / SMALLEST_CHANGE).clamp(0, 1)
+    return copies, ((difference - MIN_CHANGE) / MIN_CHANGE).clamp(0, 1)
 
 
 def dead_leaves(crops: Tensor, generator: torch.Generator) -> Tensor:

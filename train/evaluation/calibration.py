@@ -36,7 +36,7 @@ FALSE_ALARM_RATE = 0.001
 ENOUGH = 5
 """From so many known photos below a threshold it is taken from them as they are."""
 MIN_TAIL_SCORES, THRESHOLD_MARGIN = 25, 0.75
-SMALLEST_TAIL, TAIL_SHARE = 20, 0.2
+MIN_TAIL, TAIL_SHARE = 20, 0.2
 LIGHTEST_TAIL, HEAVIEST_TAIL = -0.5, 0.3
 """The range of a tail's shape: what some twenty photos say of it is uncertain."""
 FIT_PHOTOS = 40
@@ -44,7 +44,7 @@ FIT_PHOTOS = 40
 Found by drawing n = 45 to 700 scores from normal, Student's, Gumbel's and beta distributions."""
 MULTI_CROP_SHARE = 0.2
 """The share of known photos that are judged over several parts: in those, strangers and what is hard are mixed."""
-SMALLEST_SPREAD = 1e-3
+MIN_SPREAD = 1e-3
 DOUBT_RATE = 0.01
 """Largest proportion of the correctly and surely classified known cartons that may be doubted."""
 HELD_OUT_FILE = "held_out.npz"
@@ -174,7 +174,7 @@ def blend_of(answers: HeldOut, right: NDArray[np.bool_]) -> Blend:
     chosen = right if right.any() else np.ones_like(right)
     parts = (answers.logits.max(axis=1)[chosen], log_nearness(answers.scores)[chosen])
     max_logit, log_distance = (
-        BlendPart(center=float(np.median(values)), spread=max(float(values.std()), SMALLEST_SPREAD)) for values in parts
+        BlendPart(center=float(np.median(values)), spread=max(float(values.std()), MIN_SPREAD)) for values in parts
     )
     return Blend(max_logit=max_logit, log_distance=log_distance)
 
@@ -206,7 +206,7 @@ def threshold_at(scores: Float64Array, rate: float) -> float:
         return float(ordered[place - 1])
     if count < MIN_TAIL_SCORES:
         return float(ordered[0] - THRESHOLD_MARGIN * scores.std())
-    tail = max(SMALLEST_TAIL, round(TAIL_SHARE * count))
+    tail = max(MIN_TAIL, round(TAIL_SHARE * count))
     fit_rate = rate * count / (count + FIT_PHOTOS)
     return float(ordered[tail] - excess(ordered[tail] - ordered[:tail], fit_rate * count / tail))
 
