@@ -308,7 +308,6 @@ import os, sys, threading
 from pathlib import Path
 from kardus.mqtt.settings import BrokerSettings
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
-from warehouse.store.retention import Keep
 left = [int(sys.argv[4])]
 def die(written):  # after the commit, before the broker is told
     left[0] -= written.events
