@@ -19,7 +19,6 @@ ALIKE = {
     "Proportion": "a number from 0 to 1",
     "Result": "a type variable",
     "Role": "a person's role, and its name in a file of settings",
-    "Stamp": "what a file is known by",
 }
 """Types that mean the same in each file, and are too small to be shared between rooms."""
 
