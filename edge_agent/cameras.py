@@ -32,7 +32,7 @@ STAYING: frozenset[Status] = frozenset(
     {"dark", "over-exposed", "blurred", "covered", "moved", "no colour", "colour cast", "other rack"}
 )
 """What can be wrong with a view for hours, as in a warehouse whose lights are off at night."""
-STAYS_S = 60.0
+PROBLEM_STAYS_S = 60.0
 """A camera with such a problem for so long counts as one at rest: what ends the problem is seen all the same."""
 STOP_S = 2.0
 """How long all readers together are waited for; one that still hangs then ends with the process."""
@@ -105,7 +105,7 @@ class Camera:
     @property
     def attention(self) -> Attention:
         """What was made of its last picture."""
-        if self.status in STAYING and self.newest and self.newest.at_s - self.since_s >= STAYS_S:
+        if self.status in STAYING and self.newest and self.newest.at_s - self.since_s >= PROBLEM_STAYS_S:
             return "rest"
         if self.status != "ok" or self.view.is_doubted:
             return "wanted"

@@ -40,7 +40,7 @@ from kardus.support.vitals import Heartbeat
 
 TICK_S = 1.0
 """How often what doesn't come by itself is looked after."""
-WAITS = "it has no locations yet: lay it out on the page, or add [[cameras.locations]]"
+NOT_LAID_OUT = "it has no locations yet: lay it out on the page, or add [[cameras.locations]]"
 """The health of a camera that waits to be commissioned."""
 log = logging.getLogger("kardus.agent")
 
@@ -285,7 +285,7 @@ class Pipeline:
     def _see_frame(self, camera: Camera, frame: Frame) -> SlotObservations | tuple[SignalLost, Status] | None:
         """As `_see`; raises BrokenPictureError where only half of the picture could be decoded."""
         if not camera.view.slots:
-            self.report_health(camera, "ok", WAITS)
+            self.report_health(camera, "ok", NOT_LAID_OUT)
             return None
         misfit, outside = camera.view.other_shape(frame.given.size), camera.view.outside(frame.given.size)
         if outside and not misfit and camera.status is None and not self._was_reloaded:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from export.enroll import Enrolled, Release, enroll
-from kardus.contract.enrolment import ANSWER, FEW_PHOTOS, REQUEST, EnrolmentAnswer, EnrolmentRequest
+from kardus.contract.enrolment import ANSWER, MIN_ADVISED_PHOTOS, REQUEST, EnrolmentAnswer, EnrolmentRequest
 from kardus.contract.manifest import ClassInfo
 from kardus.inference.bundle import Bundle
 from kardus.support.errors import DataError, UsageError
@@ -77,8 +77,8 @@ def answer_request(folder: Path, bundle: Bundle, release: Release) -> tuple[Enro
 def warnings_of(done: Enrolled) -> tuple[str, ...]:
     """Why the new product may be confused with others, each a line."""
     new, lines = done.manifest.classes[-1].name, []
-    if done.photos < FEW_PHOTOS:
-        lines.append(f"only {done.photos} photos: {FEW_PHOTOS} are better")
+    if done.photos < MIN_ADVISED_PHOTOS:
+        lines.append(f"only {done.photos} photos: {MIN_ADVISED_PHOTOS} are better")
     if done.confused:
         of = f"{done.confused} of {done.photos}"
         lines.append(f"{of} photos would be taken for another product, such as '{done.confused_with}'")

@@ -27,7 +27,7 @@ RunModel = Callable[[bytes, Pixels], RawOutputs]
 """Runs a model through the agent's classifier, on crops (N, S, S, 3) uint8 RGB."""
 
 
-FEW_PHOTOS = 100
+MIN_CALIBRATION_PHOTOS = 100
 """With fewer photos than this, and than the run had, temperature and thresholds aren't fitted again."""
 COLLAPSE_POINTS = 1.0
 
@@ -143,7 +143,7 @@ def _calibration(
     """The calibration, fitted again on this precision's outputs where there are enough photos."""
     names = [info.name for info in judged.classes]
     labels = np.array([names.index(name) for name in photos.judging.names], np.int64)
-    if len(labels) < min(FEW_PHOTOS, judged.calibration.n):
+    if len(labels) < min(MIN_CALIBRATION_PHOTOS, judged.calibration.n):
         on_step(f"{len(labels)} photos are too few to fit temperature and thresholds again: they stay those of the run")
         return judged.calibration
     crops = photos.judging.pixels

@@ -25,7 +25,7 @@ from edge_agent.seeing.mask import Mask, areas_of
 from edge_agent.seeing.slots import Slot
 from kardus.codes.labels import find_labels
 from kardus.contract.commands import FindLabels, ReadLayout, RestoreLayout, SetLayout
-from kardus.contract.layouts import MAX_AREAS, MAX_FACINGS, MAX_LOCATIONS, Layout, PlacedLocation
+from kardus.contract.layouts import MAX_AREAS, MAX_CAMERA_LOCATIONS, MAX_FACINGS, Layout, PlacedLocation
 from kardus.contract.manifest import PixelAccuracy
 from kardus.inference.geometry import Float64Array
 from kardus.support.errors import ConfigError, KardusError
@@ -165,7 +165,7 @@ class Commissioner:
         size = slots[0].size
         mask = tuple(_inside(area, picture.size) for area in areas_of(section, *picture.size, size))
         most = max(map(len, places.values()))
-        if len(places) > MAX_LOCATIONS or most > MAX_FACINGS or len(mask) > MAX_AREAS:
+        if len(places) > MAX_CAMERA_LOCATIONS or most > MAX_FACINGS or len(mask) > MAX_AREAS:
             raise ConfigError(f"camera '{section.name}' has too much in its picture to be laid out over MQTT")
         located = tuple(PlacedLocation(id=code, facings=tuple(facings)) for code, facings in places.items())
         return Layout(picture_size=picture.size, locations=located, mask=mask)

@@ -69,7 +69,7 @@ class _Slot:
     is_busy: bool = False
     """The last picture said nothing of its stock."""
     is_obstacle_still: bool = False
-    """Whether what stands before it has done so for `STAYS_S`, without moving."""
+    """Whether what stands before it has done so for `OBSTACLE_STAYS_S`, without moving."""
     is_relit: bool = False
     """It was last classified in another light than when its content was first seen."""
     content: int = field(default_factory=lambda: next(_CONTENTS))

@@ -29,7 +29,7 @@ from kardus.contract.topics import Topics
 from kardus.support.clock import SYSTEM_CLOCK, Clock
 from kardus.support.identifiers import boot_id, uuid7
 
-SHARED = tuple(name for name in LocationVerdict.model_fields if name not in ("model", "alert"))
+VERDICT_FIELDS = tuple(name for name in LocationVerdict.model_fields if name not in ("model", "alert"))
 """The fields that a finding shares with an event and a state."""
 
 
@@ -171,4 +171,4 @@ class MessageWriter:
 
 def _shared(finding: Finding) -> dict[str, Any]:
     """What an event and a state take over from a finding as it is."""
-    return {name: getattr(finding, name) for name in SHARED}
+    return {name: getattr(finding, name) for name in VERDICT_FIELDS}

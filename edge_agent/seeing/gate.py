@@ -51,7 +51,7 @@ SETTLES_S = 24.0
 have to rest for so long. With the votes after it, what changed is told within 30 s, as after a doubt in a view."""
 MAX_FRAME_GAP_S = 10.0
 """A rest is counted only while pictures are no further apart, as they are in a doubt; a longer gap begins it anew."""
-STAYS_S = 60.0
+OBSTACLE_STAYS_S = 60.0
 """What stands before a slot and hasn't moved for so long is looked at as what rests: its going is seen all the same."""
 HIDDEN = 0.5
 """From this share of the slots on that are covered, what changes in the others is covered too, by the same thing: a
@@ -161,7 +161,7 @@ class ChangeGate:
                 changed=bool(classify[slot] and changed[slot]),
                 obstructed=bool(obstructed[slot]),
                 busy=bool(busy[slot]),
-                settled=bool(busy[slot] and at_s - memory.covered_s[slot] >= STAYS_S),
+                settled=bool(busy[slot] and at_s - memory.covered_s[slot] >= OBSTACLE_STAYS_S),
                 relit=bool(relit[slot]),
                 rested_s=float(rested_s[slot]),
             )

@@ -17,7 +17,7 @@ from kardus.contract.messages import UtcTime
 
 REQUEST, ANSWER = "request.json", "answer.json"
 MAX_PHOTOS = 50
-FEW_PHOTOS = 5
+MIN_ADVISED_PHOTOS = 5
 """Fewer help less."""
 
 

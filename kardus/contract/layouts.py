@@ -8,7 +8,7 @@ from kardus.contract.base import Record
 from kardus.contract.topics import LocationCode
 
 MAX_SIDE_PX = 16_384
-MAX_LOCATIONS = 500
+MAX_CAMERA_LOCATIONS = 500
 MAX_FACINGS = 20
 MAX_AREAS = 50
 MAX_REVISION = 2**53 - 1
@@ -37,7 +37,7 @@ class Layout(Record):
 
     picture_size: tuple[SidePx, SidePx]
     """Width and height, in pixels, of the picture that the corners belong to."""
-    locations: Annotated[tuple[PlacedLocation, ...], Field(min_length=1, max_length=MAX_LOCATIONS)]
+    locations: Annotated[tuple[PlacedLocation, ...], Field(min_length=1, max_length=MAX_CAMERA_LOCATIONS)]
     """The locations in it."""
     mask: Annotated[tuple[MaskArea, ...], Field(max_length=MAX_AREAS)] = ()
     """Areas that show what is no part of the rack."""

@@ -57,7 +57,7 @@ UtcTime = Annotated[AwareDatetime, _ParsedInUtc, PlainSerializer(utc_text, retur
 Proportion = Annotated[float, Field(ge=0, le=1)]
 MAX_REVISION = MAX_INTEGER
 MAX_SKU = 200
-MAX_LOCATIONS = 1_000_000
+MAX_AGENT_LOCATIONS = 1_000_000
 """Of one agent."""
 MAX_REASON = 200
 MAX_VALID = timedelta(days=2)
@@ -313,7 +313,7 @@ class AgentStatus(Record):
     """The model in use."""
     runs_on: str = ""
     """What the model was seen to run on (execution provider, device, arithmetic), and why not on what is preferred."""
-    locations: Annotated[AgentCount, Field(le=MAX_LOCATIONS)] = 0
+    locations: Annotated[AgentCount, Field(le=MAX_AGENT_LOCATIONS)] = 0
     """How many locations it watches."""
     epoch: str = ""
     """Identifies its outbox; empty: not said."""

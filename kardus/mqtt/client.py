@@ -20,7 +20,7 @@ PUBLISH_TIMEOUT_S = 60.0
 """A broker that answers nothing for so long takes nothing more; a connection that is lost is noticed before."""
 ENDING_TIMEOUT_S = 1.0
 """A connection that is gone is known to be before it is known why."""
-IN_FLIGHT = 1000
+MAX_UNACKNOWLEDGED = 1000
 """So many messages may be on their way: paho refuses more than 65,535, and brokers drop what they have no room for."""
 
 
@@ -97,7 +97,7 @@ class MqttClient:
         connection = self._session.connection or 0
         sent: deque[tuple[str, PublishToken | None]] = deque()
         for topic, payload in messages:
-            if len(sent) == IN_FLIGHT:
+            if len(sent) == MAX_UNACKNOWLEDGED:
                 self._require_taken(*sent.popleft(), connection)
                 on_step()
             sent.append((topic, self._session.publish(connection, topic, payload, retain=retain)))

@@ -14,7 +14,7 @@ PORTION_LIMIT_S = 10.0
 """... or after this long, on a busy site."""
 _HEAD_BYTES, _FILTER_BYTES = 10, 3
 """What a packet of subscriptions has (MQTT 5, 3.8), and what each in it has beside its filter's text."""
-SHARED = "$share/"
+SHARED_PREFIX = "$share/"
 """What the filter of a shared subscription begins with."""
 log = logging.getLogger("kardus.mqtt")
 
@@ -46,7 +46,7 @@ class Subscriber:
     @property
     def refuses_sharing(self) -> bool:
         """Whether a shared subscription was refused."""
-        return any(topic.startswith(SHARED) for topic in self.refused)
+        return any(topic.startswith(SHARED_PREFIX) for topic in self.refused)
 
     def subscribe(self, wanted: list[Subscription]) -> None:
         """Subscribe to what is new in portions, the next when what is retained for the last has come."""

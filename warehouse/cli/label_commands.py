@@ -57,7 +57,7 @@ def request_command(
     pictures: PicturesOption = "",
 ) -> None:
     """Ask for a new product to be enrolled, by crops labelled as it; kardus-export answer does so, and signs."""
-    from kardus.contract.enrolment import FEW_PHOTOS  # noqa: PLC0415 - see the package
+    from kardus.contract.enrolment import MIN_ADVISED_PHOTOS  # noqa: PLC0415 - see the package
     from warehouse.store.pictures import PictureStore  # noqa: PLC0415 - see the package
     from warehouse.store.places import pictures_of  # noqa: PLC0415 - see the package
     from warehouse.teaching.requesting import request_enrolment  # noqa: PLC0415 - see the package
@@ -70,8 +70,8 @@ def request_command(
         ),
     )
     out.print(f"{folder}: {len(found.photos)} photos of '{found.name}'", soft_wrap=True, highlight=False)
-    if len(found.photos) < FEW_PHOTOS:
-        err.print(f"warning: {FEW_PHOTOS} photos or more are better: label more of them", highlight=False)
+    if len(found.photos) < MIN_ADVISED_PHOTOS:
+        err.print(f"warning: {MIN_ADVISED_PHOTOS} photos or more are better: label more of them", highlight=False)
 
 
 def _export_summary(folder: Path, found: "ExportedTrainingSet") -> list[str]:

@@ -14,7 +14,7 @@ from warehouse.connectors.secret import SecretPath, secret
 from warehouse.connectors.web_address import WebAddress
 
 PAGE = 1000
-REFUSED = 400
+REFUSED_STATUS = 400
 """The `status` of an error that Tryton's answer tells of."""
 _SAID = 300
 
@@ -63,7 +63,7 @@ class TrytonRpc:
         """What a method of a model returns.
 
         Raises:
-            ConnectorError: the kind it was given; with the `status` REFUSED where Tryton refuses what it was told.
+            ConnectorError: the kind it was given; with the `status` REFUSED_STATUS where Tryton refuses it.
         """
         asked = f"model.{model}.{method}", [*words, context or {}]
         if session := self._authorization:
@@ -120,7 +120,7 @@ class TrytonRpc:
         answer = self._client.json(self._client.request("POST", self.name, json=body, headers=headers))
         if isinstance(answer, dict) and answer.get("error"):
             told = answer["error"]
-            raise self._error(f"{self.name}: {method}: {_error_message(told)}", REFUSED, _kind(told).encode())
+            raise self._error(f"{self.name}: {method}: {_error_message(told)}", REFUSED_STATUS, _kind(told).encode())
         return answer.get("result") if isinstance(answer, dict) and "id" in answer else answer
 
 

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from edge_agent.reporting.outbox.schema import open_outbox, unusable
+from edge_agent.reporting.outbox.schema import open_database, unusable
 from kardus.support.database_copy import problem_in_copy
 from kardus.support.errors import KardusError
 
@@ -13,7 +13,7 @@ def check_outbox(path: Path) -> str:
 
     def look(copy: Path) -> str:
         try:
-            open_outbox(copy).close()
+            open_database(copy).close()
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             return str(unusable(path, error))
         except KardusError as error:

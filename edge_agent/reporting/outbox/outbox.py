@@ -21,7 +21,7 @@ from edge_agent.reporting.outbox.epoch import epoch_of, furthest_of, keep, leave
 from edge_agent.reporting.outbox.message import Depth, Losses, NumberedMessage, OutboxLimits
 from edge_agent.reporting.outbox.pressure import Pressure
 from edge_agent.reporting.outbox.salvage import begin_anew
-from edge_agent.reporting.outbox.schema import is_damage, open_outbox, unusable
+from edge_agent.reporting.outbox.schema import is_damage, open_database, unusable
 from edge_agent.reporting.outbox.space import make_room, require_room
 from kardus.contract.ranges import Range, gaps
 from kardus.support.errors import KardusError, StorageError
@@ -274,7 +274,7 @@ class Outbox:
     def _open(self) -> sqlite3.Connection:
         """Open the file, or a new one beside it where it is damaged."""
         try:
-            database = open_outbox(self._path)
+            database = open_database(self._path)
         except (sqlite3.DatabaseError, UnicodeDecodeError, KardusError) as error:
             if not is_damage(error):
                 raise

@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_agent.reporting.outbox import rows
 from edge_agent.reporting.outbox.epoch import carry_over
-from edge_agent.reporting.outbox.schema import is_sequence, meta_of, open_outbox
+from edge_agent.reporting.outbox.schema import is_sequence, meta_of, open_database
 from kardus.contract.ranges import Range, gaps, ranges_of
 from kardus.support.files import rename_damaged
 from kardus.support.identifiers import is_uuid7, uuid7
@@ -51,7 +51,7 @@ def begin_anew(path: Path) -> sqlite3.Connection:
     """
     aside = rename_damaged(path)
     saved = read_what_can_be(aside)
-    database = open_outbox(path)
+    database = open_database(path)
     with database:
         database.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid7(after=_last_epoch(saved)),))
         database.executemany(
@@ -101,7 +101,7 @@ def read_what_can_be(path: Path) -> SalvagedOutbox:
 def _with_another_first_page(path: Path, folder: Path) -> Path:
     """A copy with the first page of an empty outbox, which says where its tables lie: in the same places."""
     empty, copy = folder / "empty", folder / "copy"
-    open_outbox(empty).close()
+    open_database(empty).close()
     header = empty.read_bytes()[:_HEADER_BYTES]
     page = bytearray(empty.read_bytes()[: int.from_bytes(header[16:18], "big")])
     page[32:40] = bytes(8)  # no free pages: what they were is gone with the page

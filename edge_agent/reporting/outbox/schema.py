@@ -43,7 +43,7 @@ class DamagedError(KardusError):
     """The file opens, and its content is wrong."""
 
 
-def open_outbox(path: Path) -> sqlite3.Connection:
+def open_database(path: Path) -> sqlite3.Connection:
     """Open or make the file, in today's form.
 
     Raises:

@@ -27,7 +27,7 @@ TARGET_LEASE_S = 180.0
 RENEW_S = 90.0
 CLOCKS_APART_S = 86_400.0
 """Machines' clocks differ by less, even in the wrong time zone: a lease that ends further off counts as over."""
-WAITS = "waits for an earlier event of its location"
+WAITS_FOR_EARLIER = "waits for an earlier event of its location"
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class DeliveryQueue:
             StoreError: the database can't be written, or somebody else delivers by now: they are sent again.
         """
         rows = [self._row(one, 1, refused[one.number]) for one in taken_up if one.number in refused]
-        rows += [self._row(one, 0, WAITS) for one in taken_up if one.number in behind]
+        rows += [self._row(one, 0, WAITS_FOR_EARLIER) for one in taken_up if one.number in behind]
         with self._database.writing() as connection:
             self._require_own(connection)
             connection.execute(update(targets).where(targets.c.name == self._target).values(done=done))

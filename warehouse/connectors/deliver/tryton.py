@@ -11,7 +11,7 @@ from warehouse.connectors.deliver.counting import ProposedCount, count_of, is_al
 from warehouse.connectors.deliver.event_refusals import EventRefusedError, send_each
 from warehouse.connectors.deliver.target import Outgoing, Refusals, TargetError
 from warehouse.connectors.record_fields import RecordFields
-from warehouse.connectors.tryton_rpc import REFUSED, TrytonLogin, TrytonRpc
+from warehouse.connectors.tryton_rpc import REFUSED_STATUS, TrytonLogin, TrytonRpc
 
 
 class TrytonCounts(TrytonLogin):
@@ -71,7 +71,7 @@ class TrytonTarget:
             elif not self._is_noted(ours, count := count_of(one)):  # it is written last: all of it was told before
                 self._propose(draft, location, count)
         except TargetError as error:
-            if error.status == REFUSED:
+            if error.status == REFUSED_STATUS:
                 raise EventRefusedError(str(error)) from error
             raise
 

@@ -38,7 +38,7 @@ LAST = _names(
 """False: there is more."""
 INDICES = _names("last lastpage end")
 """Where these are numbers, they are those of a page or a row."""
-PAGES = _names("totalpages pagecount pagescount numpages numberofpages lastpage pages maxpage totalpagecount")
+PAGE_COUNTS = _names("totalpages pagecount pagescount numpages numberofpages lastpage pages maxpage totalpagecount")
 """How many pages there are."""
 TOTAL = _names(
     "total totalcount totalelements totalresults totalitems totalrecords totalrows totalsize totalhits totalentries "

@@ -19,7 +19,7 @@ from warehouse.connectors.sync.page_words import (
     MAX_ROWS,
     MORE,
     NEXT,
-    PAGES,
+    PAGE_COUNTS,
     TOTAL,
     PageWord,
     asked_words,
@@ -65,7 +65,7 @@ class AnswerParts:
         words, longest = page_words(response, page, rows), max(rows, _longest(page))
         self._pages += 1
         self._rows += longest
-        self._counts |= {word.place: word for word in words if word.name in PAGES | TOTAL}
+        self._counts |= {word.place: word for word in words if word.name in PAGE_COUNTS | TOTAL}
         if not is_last:
             return ""
         return (
@@ -77,7 +77,7 @@ class AnswerParts:
 
     def _more_by_number(self, word: PageWord) -> str:
         number = number_of(word.value)
-        if number is not None and word.name in PAGES and number > self._pages:
+        if number is not None and word.name in PAGE_COUNTS and number > self._pages:
             return f"'{word.place}' is {shown(word.value)}" + self._read()
         if number is not None and word.name in TOTAL and number > self._rows:
             few = self._read() or f", and no list in it is longer than {self._rows}"
@@ -125,7 +125,7 @@ def _denies_more(word: PageWord) -> bool:
     """Whether a word would say that there is more, and doesn't."""
     number = number_of(word.value)
     is_flag = word.name in MORE | LAST and truth(word) is not None
-    return word.name in NEXT or is_flag or (number is not None and word.name in PAGES | (TOTAL - {"count"}))
+    return word.name in NEXT or is_flag or (number is not None and word.name in PAGE_COUNTS | (TOTAL - {"count"}))
 
 
 def _longest(value: Any, depth: int = 8) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from kardus.contract.enrolment import FEW_PHOTOS, MAX_PHOTOS
+from kardus.contract.enrolment import MAX_PHOTOS, MIN_ADVISED_PHOTOS
 from kardus.support.errors import KardusError
 from kardus.support.identifiers import uuid7
 from warehouse.console.agents.enrolments import Enrolment, enrolments_in, newest_events, products_with_crops, zipped
@@ -26,7 +26,9 @@ LINE_BYTES, REQUEST_BYTES = 100, 800
 CHOSEN = "event:"
 """Before an event's id, in the form."""
 OFF = N_("To ask for new products from here, start the server with --requests.")
-REFUSED = N_("This can't be asked for: choose at least one picture that is still there, and a name for the product.")
+NOTHING_CHOSEN = N_(
+    "This can't be asked for: choose at least one picture that is still there, and a name for the product."
+)
 Sku = Annotated[str, Query(max_length=200)]
 
 
@@ -45,7 +47,7 @@ def show(request: Request, console: Served, __: SupervisorVisit, sku: Sku = "", 
         sku=sku,
         products=part_of(products, 1, lambda one: LINE_BYTES + 4 * written(one[0]), PART_BYTES // 3).entries,
         crops=crops,
-        few=FEW_PHOTOS,
+        few=MIN_ADVISED_PHOTOS,
         is_on=folder is not None,
         enrolments=part_of(enrolments_in(folder) if folder else [], number, _bytes_of, PART_BYTES // 3),
     )
@@ -57,13 +59,13 @@ def ask(request: Request, console: Served, visit: SupervisorVisit, form: FormFie
     folder = _folder(request)
     events = [name.removeprefix(CHOSEN) for name in form if name.startswith(CHOSEN)]
     if not events:
-        raise ProblemError(422, REFUSED)
+        raise ProblemError(422, NOTHING_CHOSEN)
     store = PictureStore(console.pictures or pictures_of(console.database))
     sku, name = form.get("sku", ""), form.get("name", "")
     try:
         made = request_enrolment(console.database, store, folder / uuid7(), sku, name=name, events=events)
     except KardusError as error:
-        raise ProblemError(422, REFUSED) from error
+        raise ProblemError(422, NOTHING_CHOSEN) from error
     told = f"{len(made.photos)} photos"
     console.audit.note(entry_of(request, visit.principal, "request-product", made.sku, told))
     return RedirectResponse("/enrolment", 303, HEADERS)

@@ -29,7 +29,7 @@ MENU_ENTRY = MenuEntry("/people", N_("People"), Role.ADMINISTRATOR, 90, ("/audit
 AUDIT_PART = 200
 LINE_BYTES = 1550
 """Of a person with his forms, about, without the name."""
-REFUSED = N_(
+CHANGE_REFUSED = N_(
     "That can't be done: the name is taken or unknown, the password is too short, or nobody else administrates."
 )
 
@@ -60,7 +60,7 @@ def change_people(request: Request, console: Served, visit: AdministratorVisit, 
             case _:
                 raise ProblemError(422, N_("The form can't be read: load the page again."))
     except UsageError as error:
-        raise ProblemError(422, REFUSED) from error
+        raise ProblemError(422, CHANGE_REFUSED) from error
     return RedirectResponse("/people", 303, HEADERS)
 
 

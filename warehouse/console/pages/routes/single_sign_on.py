@@ -27,7 +27,9 @@ BEGUN_S = 900
 """So long somebody may take to sign in there."""
 MAX_PATH = 1000
 AWAY = N_("The sign-in provider can't be reached now: try again in a moment, or use a password.")
-REFUSED = N_("The sign-in provider's answer can't be used: begin again; an administrator finds the reason in the log.")
+ANSWER_REFUSED = N_(
+    "The sign-in provider's answer can't be used: begin again; an administrator finds the reason in the log."
+)
 NO_ROLE = N_("You may not come in: ask an administrator for a role at the sign-in provider.")
 TAKEN = N_(
     "Somebody else here has your name: ask an administrator to remove that user, or to have you named otherwise."
@@ -69,7 +71,7 @@ def finish(
     provider = _provider(request)
     secret, _, to = request.cookies.get(_cookie(request), "").partition(":")
     if error or not code:
-        raise _refused(request, console, f"the provider refuses: {error or 'no code'}", REFUSED)
+        raise _refused(request, console, f"the provider refuses: {error or 'no code'}", ANSWER_REFUSED)
     identity = _identity(request, console, provider, secret, code=code, state=state, issuer=iss)
     try:
         person = person_from(console.database, identity, client_address(request))
@@ -89,7 +91,7 @@ def _identity(request: Request, console: Console, provider: IdentityProvider, se
         log.warning("sign-in provider: %s", error)
         raise ProblemError(503, AWAY) from error
     except SignInRefusedError as error:
-        raise _refused(request, console, str(error), REFUSED) from error
+        raise _refused(request, console, str(error), ANSWER_REFUSED) from error
 
 
 def _refused(request: Request, console: Console, reason: str, words: str, name: str = "") -> ProblemError:
