@@ -95,7 +95,14 @@ class MqttSection(Section):
         """What the MQTT client is made with."""
         files = TlsFiles(self.ca_file, self.certificate_file, self.key_file, self.crl_file) if self.tls else None
         return BrokerSettings(
-            self.host, self.port, self.username, self.password_file, files, self.version, self.keepalive_s, "mqtt."
+            host=self.host,
+            port=self.port,
+            username=self.username,
+            password_file=self.password_file,
+            tls=files,
+            version=self.version,
+            keepalive_s=self.keepalive_s,
+            prefix="mqtt.",
         )
 
 

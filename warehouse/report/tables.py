@@ -32,6 +32,7 @@ REPORT_COLUMNS = (
 )
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of a formula: the last four are the first in full width."""
+_CODED = re.compile("_(?=x[0-9a-fA-F]{4}_)")
 _CELL_BREAK = re.compile(r"[;\t\r\n][;\s\"]*")
 """Where another cell begins, quoted or not: up to its first letter, so that no character is looked at again."""
 _DAY = timedelta(days=1)
@@ -82,6 +83,11 @@ def escape_separated(cell: CellValue) -> CellValue:
     """
     plain = escape_formula(cell)
     return _CELL_BREAK.sub(_as_text, plain) if isinstance(plain, str) else plain
+
+
+def uncoded(text: str) -> str:
+    """A text that Excel shows as it is: it reads `_x0041_` as an A, unless the first `_` is written so itself."""
+    return _CODED.sub("_x005F_", text)
 
 
 def _as_text(found: re.Match[str]) -> str:

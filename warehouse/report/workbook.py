@@ -1,7 +1,6 @@
 """The report as an Excel workbook: the list with its pictures, the coverage by aisle, and what it tells of."""
 
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,9 +12,8 @@ from PIL import Image
 from kardus.support.control_characters import escaped
 from warehouse.report.coverage import reasons
 from warehouse.report.report import MINUTE, Report
-from warehouse.report.tables import FORMULA_PREFIXES, REPORT_COLUMNS, CellValue, report_rows
+from warehouse.report.tables import FORMULA_PREFIXES, REPORT_COLUMNS, CellValue, report_rows, uncoded
 
-_CODED = re.compile("_(?=x[0-9a-fA-F]{4}_)")
 THUMBNAIL_PX = 96
 """Greatest height and width of a picture in its cell."""
 OVERSAMPLING = 2
@@ -66,8 +64,8 @@ def _fill_sheet(sheet: Any, title: str, header: Sequence[str], lines: Sequence[S
 
 
 def _as_it_is(text: str) -> str:
-    """A text that Excel shows as it is: it reads `_x0041_` as an A, unless the first `_` is written so itself."""
-    return _CODED.sub("_x005F_", escaped(text))
+    """A text without what XML can't hold, that Excel shows as it is."""
+    return uncoded(escaped(text))
 
 
 def _add_pictures(sheet: Any, alerts: Sequence[str], pictures: Mapping[str, bytes]) -> None:

@@ -7,7 +7,6 @@ there are. openpyxl gives the file when it is complete: of 100,000 rows after se
 import csv
 import io
 import math
-import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -20,7 +19,7 @@ from fastapi.responses import StreamingResponse
 from kardus.contract.messages import utc_text
 from warehouse.console.pages.rendering import HEADERS
 from warehouse.console.problems import ProblemError
-from warehouse.report.tables import escape_formula, escape_separated
+from warehouse.report.tables import escape_formula, escape_separated, uncoded
 
 CHUNK_BYTES = 65_536
 """So much is sent at once: the thread that made it is free for others in between."""
@@ -34,7 +33,6 @@ _DAY_0 = datetime(1899, 12, 30)  # noqa: DTZ001 - a clock's time
 """Days are counted from here; before 1900 spreadsheet programs disagree."""
 TableRows = Iterable[Sequence[ExportedValue]]
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_CODED = re.compile("_(?=x[0-9a-fA-F]{4}_)")
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _OOXML = "http://schemas.openxmlformats.org/"
 _MAIN = f'xmlns="{_OOXML}spreadsheetml/2006/main"'
@@ -135,7 +133,7 @@ def _cell(value: ExportedValue) -> str:
     cell = "" if value is None else escape_formula(value)
     if not isinstance(cell, str) and math.isfinite(cell):
         return f"<c><v>{cell!r}</v></c>"
-    text = escape(_CODED.sub("_x005F_", f"{cell}"[:MAX_CELL])).replace("\r", "_x000D_")
+    text = escape(uncoded(f"{cell}"[:MAX_CELL])).replace("\r", "_x000D_")
     return f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
 
 
