@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from kardus.contract.manifest import Manifest
 from kardus.inference.graph_forms import INPUT, OUTPUTS
+from kardus.support.signals import deferred_signals
 from train.networks.carton import CartonNet
 
 OPSET = 18
@@ -41,7 +42,7 @@ def to_onnx(network: CartonNet, size_px: int) -> bytes:
 
 def exported(network: nn.Module, example: Tensor, outputs: Sequence[str], sizes: dict[str, Any] | None) -> bytes:
     """An ONNX file of a network whose only input is like `example`; `sizes`: which of its sizes may vary."""
-    with _quiet():
+    with _quiet(), deferred_signals():  # torch's tracer is such a library
         program: Any = torch.onnx.export(
             network.eval(),
             (example,),
