@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -31,6 +32,15 @@ def test_a_signal_that_comes_while_its_event_is_waited_for_is_heard() -> None:
     assert said.stdout.strip() == "True"
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as in a program: one of the processes in which tests run ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_a_signal_in_the_midst_of_a_library_is_handled_behind_it() -> None:
     done: list[str] = []
 

@@ -87,7 +87,9 @@ def _others(connection: Connection, asked: _Asked, number: int, event: LocationE
     again = and_(e.number.between(number + 1, asked.done), ~waits)
     if any(connection.execute(of_alert.where(one).limit(1)).first() for one in (before, again)):
         return _ordered(connection, asked, number, event, agent)
-    former = of_alert.where(e.number < number, e.verdict.in_(ALERTS)).order_by(e.number.desc()).limit(1)
+    # those before it needn't be in order among themselves, and what was overtaken has drafted nothing
+    told = of_alert.where(e.number < number, e.epoch == event.epoch, e.verdict.in_(ALERTS))
+    former = told.order_by(e.sequence.desc(), e.number.desc()).limit(1)
     return _OthersOfAlert(connection.execute(former).scalar())
 
 

@@ -99,7 +99,17 @@ def list_queue(request: Request, console: Served, _: Reader, limit: Limit = 100)
     """Of the newest 1,000 that nobody has labelled, what teaches most: doubts, unknown products, contradictions."""
     with console.reading() as connection:
         found = next_to_label(connection, limit)
-    items = tuple(QueueItem.model_validate(vars(one)) for one in found)
+    items = tuple(
+        QueueItem(
+            event=one.event,
+            agent=one.agent,
+            location=one.location,
+            verdict=one.verdict,
+            expected=one.expected,
+            choices=one.choices,
+        )
+        for one in found
+    )
     return json_answer(request, Queue(items=items).model_dump(mode="json"))
 
 

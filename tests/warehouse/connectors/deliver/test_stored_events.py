@@ -159,6 +159,19 @@ def test_what_is_drafted_is_what_the_last_event_says_in_whatever_order_they_are_
     assert target.drafts.get("A-1", {}) == ({} if is_over or not telling else telling[-1])
 
 
+def test_what_stood_before_is_the_last_by_the_agents_order_where_that_was_stored_first(file_database: Database) -> None:
+    """The one in between was overtaken, and has drafted nothing."""
+    box = Publisher()
+    earlier, later, last = told_of(box, "A-1", None), told_of(box, "A-1", "Milk"), told_of(box, "A-1", "Cocoa")
+    queue = queue_of(file_database)
+    queue.hold()
+    for each in (later, earlier, last):
+        write(file_database, each)
+    found = queue.fresh(10)
+    assert found[1].overtaken_by == found[0].event
+    assert found[2].former == found[0].event
+
+
 def test_an_alert_is_opened_once_whichever_of_its_events_is_stored_first(file_database: Database) -> None:
     box = Publisher()
     first, second = told_of(box, "A-1", "Milk"), told_of(box, "A-1", None, verdict=Verdict.EMPTY)
