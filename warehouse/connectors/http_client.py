@@ -95,8 +95,35 @@ class HttpClient:
         Raises:
             ConnectorError: the kind it was given: there is none in time, or it has another status.
         """
+        return self._over_in_time(method, url, limit_s, options, [])
+
+    def post(self, url: str, *, limit_s: float | None = None, **options: Any) -> httpx2.Response:
+        """POST something, of whose answer status and headers count: it is taken, whatever becomes of the body.
+
+        Raises:
+            ConnectorError: as `request`, as long as no status below 300 has come.
+        """
+        taken: list[httpx2.Response] = []
         try:
-            return self._exchanges.run(lambda trace: self._asked(method, url, trace, options), limit_s or TIMEOUT_S)
+            return self._over_in_time("POST", url, limit_s, options, taken)
+        except ConnectorError:
+            if taken:  # to send it again would be to send it twice
+                return taken[0]
+            raise
+
+    def _over_in_time(
+        self,
+        method: str,
+        url: str,
+        limit_s: float | None,
+        options: Mapping[str, Any],
+        taken: list[httpx2.Response],
+    ) -> httpx2.Response:
+        """As `request`; an answer is put into `taken` as soon as its status is known to be good."""
+        try:
+            return self._exchanges.run(
+                lambda trace: self._asked(method, url, trace, options, taken), limit_s or TIMEOUT_S
+            )
         except TimeoutError as error:
             raise self._error(f"{url}: {error}") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
@@ -139,12 +166,20 @@ class HttpClient:
         self._stopping.set()
         self._client.close()
 
-    def _asked(self, method: str, url: str, trace: Callable[..., None], options: Mapping[str, Any]) -> httpx2.Response:
+    def _asked(
+        self,
+        method: str,
+        url: str,
+        trace: Callable[..., None],
+        options: Mapping[str, Any],
+        taken: list[httpx2.Response],
+    ) -> httpx2.Response:
         request = self._client.build_request(method, url, extensions={"trace": trace}, **options)
         response = self._client.send(request, stream=True)
         try:
             if response.status_code >= _REDIRECTED and response.status_code != httpx2.codes.NOT_MODIFIED:
                 self._refuse(url, response)
+            taken.append(response)
             content = bytearray()
             for part in response.iter_bytes():
                 content += part

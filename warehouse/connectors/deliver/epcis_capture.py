@@ -107,7 +107,7 @@ class EpcisTarget:
         """Empty, or why the document isn't taken."""
         if which not in self._begun:
             try:
-                answer = self._client.request("POST", self._url, json=document(events, datetime.now(UTC)))
+                answer = self._client.post(self._url, json=document(events, datetime.now(UTC)))
             except TargetError as error:
                 if is_refusal(error):
                     return str(error)

@@ -74,7 +74,7 @@ class WebhookTarget:
         id_, body = message(one)
         headers = signed_headers(self._key, id_, int(time.time()), body) | {"content-type": "application/json"}
         try:
-            self._client.request("POST", self._settings.url, limit_s=LIMIT_S, content=body, headers=headers)
+            self._client.post(self._settings.url, limit_s=LIMIT_S, content=body, headers=headers)
         except TargetError as error:
             if is_refusal(error):
                 return str(error)
