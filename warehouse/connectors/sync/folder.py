@@ -1,5 +1,6 @@
 """A folder into which the WMS puts its list: the newest file is what stands there, as `kardus-wms expect` reads it."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from warehouse.connectors.sync.lists import ListSettings, is_finished, snapshot_of
+from warehouse.connectors.sync.lists import ListSettings, is_finished, require_present, snapshot_of
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 from warehouse.connectors.sync.timed_question import LateAnswerError, TimedQuestion
 
@@ -89,6 +90,8 @@ class DropFolder:
 
     def _newest(self) -> Path:
         try:
+            with os.scandir(self._settings.folder):  # `glob` finds nothing in a folder that isn't there, or is closed
+                pass
             files = [
                 (path.stat().st_mtime_ns, path)
                 for path in self._settings.folder.glob(self._settings.pattern)
@@ -100,7 +103,9 @@ class DropFolder:
             ) from error
         if not files:
             raise SourceError(f"{self.name}: holds no list")
-        return max(files)[1]
+        written_ns, newest = max(files)
+        require_present(str(newest), written_ns / 1e9)
+        return newest
 
 
 def _stamp(path: Path) -> tuple[object, ...]:

@@ -1,7 +1,9 @@
 """Lists that a WMS drops somewhere: which file of several counts, and what it says, as `kardus-wms expect` reads it."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +21,9 @@ from warehouse.stock.stock_list import COLUMNS, fraction_problems, with_sku
 UNFINISHED = (".part", ".tmp", ".filepart", "~")
 MAX_NAMED = 5
 """So many wrong lines are named; the others are counted."""
+_LAST_UNIX_S = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+MAX_AHEAD_S = 86_400.0
+"""A list that is dated further ahead would stay the newest for as long, whatever comes after it."""
 
 
 @dataclass(frozen=True)
@@ -99,3 +104,17 @@ def _unreadable(rows: Sequence[Row]) -> Iterator[str]:
 
 def _names(row: Row) -> tuple[str, str]:
     return row.values["location"], row.values["sku"]
+
+
+def require_present(name: str, written_unix_s: float) -> None:
+    """Refuse the newest list where a wrong clock has dated it.
+
+    Raises:
+        SourceError: it is dated more than MAX_AHEAD_S ahead; the message names it.
+    """
+    if written_unix_s > time.time() + MAX_AHEAD_S:
+        dated = datetime.fromtimestamp(min(written_unix_s, _LAST_UNIX_S), UTC)
+        raise SourceError(
+            f"{name}: is dated {dated:%Y-%m-%d}, ahead of this machine's clock, and would stay the newest until then: "
+            "correct the clock that is wrong, and write the list again"
+        )

@@ -14,7 +14,7 @@ from typing import cast
 
 from kardus.support.errors import UsageError
 from warehouse.connectors.secret import secret
-from warehouse.connectors.sync.lists import is_finished, snapshot_of
+from warehouse.connectors.sync.lists import is_finished, require_present, snapshot_of
 from warehouse.connectors.sync.sftp_settings import SftpSettings
 from warehouse.connectors.sync.source import SourceError, StockSnapshot
 
@@ -124,7 +124,9 @@ class SftpSource:
         ]
         if not lists:
             raise SourceError(f"{self.name}: holds no list" + (" with its marker" if settings.marker else ""))
-        return max(lists, key=lambda stamp: (stamp.modified, stamp.name))
+        newest = max(lists, key=lambda stamp: (stamp.modified, stamp.name))
+        require_present(f"{self.name}: {newest.name}", newest.modified)
+        return newest
 
     async def _let_settle(self) -> None:
         loop = asyncio.get_running_loop()

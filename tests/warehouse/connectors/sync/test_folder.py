@@ -1,6 +1,7 @@
 """Lists that are dropped into a folder: one that is still being copied, and lines that lose their location."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -141,3 +142,15 @@ def test_a_preset_finds_the_sku_as_expect_does(tmp_path: Path) -> None:
 def test_a_pattern_that_leads_out_of_the_folder_is_no_pattern(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(UsageError, match=r"source\.pattern = .*: no pattern of a file's name"):
         _source(tmp_path, f'pattern = "{pattern}"')
+
+
+def test_a_list_that_a_wrong_clock_has_dated_ahead_is_named_and_not_taken_for_the_newest(tmp_path: Path) -> None:
+    path = _write(tmp_path, "location,sku\nA-1,Tea\n")
+    os.utime(path, (ahead := time.time() + 365 * 86_400, ahead))
+    with pytest.raises(SourceError, match=r"stock\.csv: is dated 20.*: correct the clock that is wrong"):
+        _source(tmp_path).read()
+
+
+def test_a_folder_that_is_not_there_is_named_as_that(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"cannot be read \(No such file or directory\): check the folder"):
+        _source(tmp_path).read()
