@@ -1,11 +1,10 @@
 """Tells systemd, and whoever reads its lines of JSON, that a connector that runs for good still works."""
 
-import json
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from kardus.support.status_lines import write_status_line
 from kardus.support.systemd import notify, watchdog_s
 
 
@@ -46,5 +45,4 @@ class SignsOfLife:
         line, told = self._status()
         notify(f"STATUS={line}")
         if self._as_json:
-            sys.stdout.write(json.dumps(told) + "\n")
-            sys.stdout.flush()
+            write_status_line(told)

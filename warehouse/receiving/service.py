@@ -2,11 +2,9 @@
 
 import contextlib
 import gc
-import json
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from kardus.support.errors import UsageError
 from kardus.support.health_page import HealthPage
 from kardus.support.input_files import read_file
 from kardus.support.signals import call_on_signals
+from kardus.support.status_lines import write_status_line
 from kardus.support.systemd import notify, watchdog_s
 from warehouse.receiving.health import report
 from warehouse.receiving.receiver import Receiver, ReceiverSettings
@@ -108,7 +107,7 @@ def webhook_from_options(url: str, secret_file: Path | None) -> WebhookEndpoint 
             raise UsageError(f"--webhook: nothing to sign with: give --webhook-secret-file, or set {SECRET_VARIABLE}")
         return WebhookEndpoint(url, read_signing_secret(text, source))
     try:
-        text = read_file(secret_file).decode()
+        text = read_file(secret_file).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise UsageError(
@@ -121,5 +120,4 @@ def _report_status(receiver: Receiver, *, as_json: bool) -> None:
     status = receiver.status()
     notify(f"STATUS={status.problem or f'{status.events} events stored'}")
     if as_json:
-        sys.stdout.write(json.dumps(asdict(status)) + "\n")
-        sys.stdout.flush()
+        write_status_line(asdict(status))
