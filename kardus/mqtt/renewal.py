@@ -15,6 +15,7 @@ class Renewal:
         """Watch `files`, which were as `used` says when the connection was made."""
         self._files = files
         self._known = used
+        self._refused = ""
 
     def is_due(self) -> bool:
         """Whether other certificates are there than the connection was made with, and they can be used."""
@@ -23,10 +24,12 @@ class Renewal:
         stamp = self._files.stamp()
         if stamp == self._known:
             return False
-        self._known = stamp
         try:
             client_context(self._files)
-        except ConfigError as error:
-            log.warning("changed certificates can't be used yet, the connection stays: %s", error)
+        except ConfigError as error:  # they are tried again: whoever corrects their rights changes no stamp
+            if str(error) != self._refused:
+                log.warning("changed certificates can't be used yet, the connection stays: %s", error)
+            self._refused = str(error)
             return False
+        self._known, self._refused = stamp, ""
         return True

@@ -57,7 +57,9 @@ def issue_command(
 def renew_command(
     folder: FolderArgument,
     name: Annotated[str | None, typer.Argument(help="Whose; without it, all that expire soon.")] = None,
-    within: Annotated[float, typer.Option(min=0, help="Without a name: those that end within so many days.")] = 60,
+    within: Annotated[
+        float, typer.Option(min=0, max=36_500, help="Without a name: those that end within so many days.")
+    ] = 60,
     days: DaysOption = DAYS,
 ) -> None:
     """Make new keys and certificates in place of those that end. The old ones stay good until then."""

@@ -100,13 +100,13 @@ class Authority:
             UsageError: it has none, it is revoked, or the authority has ended.
             DataError: its file is missing or damaged.
         """
-        entry = self._present(name)
-        path = self._file(entry.role, name)
-        try:
-            pair = read_pair(path.read_bytes(), path.with_suffix(".key").read_bytes())
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read: revoke {name}, and issue it again") from error
-        with self._alone():
+        with self._alone():  # somebody may be revoking it
+            entry = self._present(name)
+            path = self._file(entry.role, name)
+            try:
+                pair = read_pair(path.read_bytes(), path.with_suffix(".key").read_bytes())
+            except (OSError, ValueError) as error:
+                raise DataError(f"{path}: cannot be read: revoke {name}, and issue it again") from error
             return self._make(entry.role, name, hosts_of(pair.certificate), days)
 
     def revoke(self, name: str) -> int:

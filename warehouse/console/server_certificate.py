@@ -28,7 +28,7 @@ class ServerCertificate:
             UsageError: they can't be used.
         """
         self._certificate, self._key = certificate, key
-        self._known = self._stamp()
+        self._known, self._refused = self._stamp(), ""
         self._newest = self._read()
 
     async def keep_new(self, listening: ssl.SSLContext) -> None:
@@ -51,12 +51,14 @@ class ServerCertificate:
         stamp = self._stamp()
         if stamp == self._known:
             return False
-        self._known = stamp
         try:
             self._newest = self._read()
-        except UsageError as error:
-            log.warning("a changed certificate can't be used yet, the former one stays: %s", error)
+        except UsageError as error:  # it is tried again: whoever corrects its rights changes no stamp
+            if str(error) != self._refused:
+                log.warning("a changed certificate can't be used yet, the former one stays: %s", error)
+            self._refused = str(error)
             return False
+        self._known, self._refused = stamp, ""
         log.info("the server's certificate was renewed")
         return True
 

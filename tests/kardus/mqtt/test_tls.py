@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from edge_agent.config.sections import MqttSection
+from kardus.mqtt.renewal import Renewal
 from kardus.mqtt.tls import TlsFiles, client_context
 from kardus.support.errors import ConfigError
 from warehouse.authority.register import create_authority
@@ -99,3 +100,20 @@ def test_a_certificate_that_ends_soon_is_told(
     files = TlsFiles(tmp_path / "authority" / "ca.crt", certificate, certificate.with_suffix(".key"))
     client_context(files)
     assert (f"mqtt.certificate_file = {certificate}: the certificate ends on 20" in caplog.text) == is_told
+
+
+def test_a_renewed_key_is_taken_up_once_its_rights_were_corrected(
+    files: TlsFiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert files.certificate_file
+    assert files.key_file
+    renewal = Renewal(files, files.stamp())
+    renewed = create_authority(tmp_path / "other", "tests").issue(CertificateRole.DEVICE, "box-1")
+    files.key_file.unlink()
+    files.key_file.write_bytes(renewed.with_suffix(".key").read_bytes())
+    files.key_file.chmod(0o644)
+    files.certificate_file.write_bytes(renewed.read_bytes())
+    assert [renewal.is_due() for _ in range(3)] == [False] * 3
+    assert caplog.text.count("chmod 600") == 1
+    files.key_file.chmod(0o600)
+    assert [renewal.is_due() for _ in range(2)] == [True, False]

@@ -207,3 +207,12 @@ def test_what_ends_with_its_authority_cannot_be_renewed_and_is_not_named(tmp_pat
     authority.issue(CertificateRole.DEVICE, "box-1")
     authority.issue(CertificateRole.DEVICE, "box-2", days=5)
     assert authority.expiring(60) == ["box-2"]
+
+
+def test_a_name_that_was_revoked_meanwhile_is_not_renewed(folder: Path) -> None:
+    Authority(folder).issue(CertificateRole.DEVICE, "box-7")
+    opened = Authority(folder)
+    Authority(folder).revoke("box-7")
+    with pytest.raises(UsageError, match="box-7"):
+        opened.renew("box-7")
+    assert [entry.revoked is None for entry in Authority(folder).issued] == [False]
