@@ -48,14 +48,14 @@ def require_private(name: str, path: Path) -> None:
 
 
 def read_secret(name: str, path: Path) -> str:
-    """The text of a private file, without the white space around it.
+    """The text of a private file, without the white space around it, and the mark that editors write before UTF-8.
 
     Raises:
         ConfigError: it cannot be read, is no text, or others can read it; the message names the key, never the text.
     """
     require_private(name, path)
     try:
-        return read_file(path).decode().strip()
+        return read_file(path).decode("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigError(f"{name} = {path}: cannot be read ({reason}): name a file with the password") from error

@@ -196,9 +196,10 @@ def _emptiness_problems(sku: str, empty: str, rules: StockRules) -> Iterator[str
 
 
 def with_sku(row: Row, pattern: str) -> Row:
-    """A row whose SKU is what the pattern's group finds, where it fits."""
+    """A row whose SKU is what the pattern's group finds, where it fits and has such a group."""
     found = re.match(composed(pattern), composed(row.values["sku"])) if pattern and "sku" in row.values else None
-    return row._replace(values=row.values | {"sku": found.group(1).strip()}) if found else row
+    named = found.group(1) if found else None
+    return row if named is None else row._replace(values=row.values | {"sku": named.strip()})
 
 
 def _stock_line(row: Row) -> StockLine:

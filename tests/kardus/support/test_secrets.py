@@ -57,3 +57,8 @@ def test_the_environment_is_looked_at_where_no_file_is_named(secret: Path, monke
     monkeypatch.setenv(PASSWORD_VARIABLE, "from outside")
     assert broker_password("mqtt.password_file", None) == "from outside"
     assert broker_password("mqtt.password_file", secret) == "open sesame"
+
+
+def test_the_mark_that_an_editor_writes_before_utf_8_is_no_part_of_it(secret: Path) -> None:
+    secret.write_bytes(b"\xef\xbb\xbfopen sesame\r\n")
+    assert read_secret("mqtt.password_file", secret) == "open sesame"

@@ -108,3 +108,11 @@ def test_a_list_without_such_columns_says_how_to_name_them(tmp_path: Path, capsy
     (tmp_path / "s.csv").write_text("Lokasi,Kode\nA,Teh\n")
     result = call(capsys, main, "expect", tmp_path / "s.csv", "--site", "s")
     assert_one_line(result, 1, "no column 'location' (found: lokasi, kode)", "--columns location=NAME")
+
+
+def test_a_cell_without_an_optional_group_is_the_sku_itself(tmp_path: Path) -> None:
+    preset, path = tmp_path / "p.toml", tmp_path / "stock.csv"
+    preset.write_text("sku_pattern = '(?:\\[([^\\]]+)\\] )?.*'\n", encoding="utf-8")
+    path.write_text("location,sku\nA-1,[TEA-500] Jasmine\nA-2,COFFEE-1\n", encoding="utf-8")
+    lines = read_stock(path, StockRules(sku_pattern=read_preset(str(preset)).sku_pattern))
+    assert [line.sku for line in lines] == ["TEA-500", "COFFEE-1"]

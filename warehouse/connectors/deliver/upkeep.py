@@ -5,9 +5,13 @@ import json
 from sqlalchemy import delete, select, update
 
 from kardus.support.errors import UsageError
+from kardus.support.whole_numbers import whole_number
 from warehouse.connectors.deliver.queue import EventSetAside
 from warehouse.store.database import Database
 from warehouse.store.tables import deliveries, targets
+
+_MAX_NUMBER = 2**63 - 1
+"""Of an event: what a database takes."""
 
 
 def refused_events(database: Database) -> list[EventSetAside]:
@@ -37,9 +41,10 @@ def try_again(database: Database, which: str) -> int:
     d = deliveries.c
     chosen = [d.target == target, d.aside == 1]
     if colon:
-        if not number.isdecimal():
+        event = whole_number(number, _MAX_NUMBER)
+        if event is None:
             raise UsageError(f"--again {which}: write TARGET:NUMBER, with a number of --aside")
-        chosen.append(d.event == int(number))
+        chosen.append(d.event == event)
     with database.writing() as connection:
         done = connection.execute(update(deliveries).where(*chosen).values(aside=0, tries=0, due=0.0)).rowcount
     if not done:

@@ -331,3 +331,9 @@ def test_who_is_held_elsewhere_is_told(database: Database, rig: WebhookRig, tmp_
         connection.execute(update(targets).values(holder="another-machine, process 1", held_until=time.time() + 100))
     with pytest.raises(TargetError, match="another-machine, process 1 delivers to it already"):
         worker.round()
+
+
+@pytest.mark.parametrize("number", ["9" * 23, "9" * 5000, "-1", "²"])
+def test_a_number_that_no_event_has_is_refused_in_a_line(file_database: Database, number: str) -> None:
+    with pytest.raises(UsageError, match="--again erp:"):
+        try_again(file_database, f"erp:{number}")
